@@ -1,0 +1,198 @@
+"""Containers: from creation to removal."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from podjig.engine.podman import parse
+from podjig.engine.podman.create import create_request
+from podjig.engine.podman.start_faults import start_fault
+from podjig.engine.podman.transport import path_part
+from podjig.engine.podman.verbs import QUICK, SLOW, Verbs, label_filter, shown
+from podjig.engine.values import ContainerInfo, ContainerSummary, HealthResult
+from podjig.errors import (
+    ContainerExited,
+    EngineRequestError,
+    EngineTimeout,
+    ImageNotFound,
+    MountError,
+    NameInUse,
+    ResourceNotFound,
+)
+from podjig.spec import ContainerSpec
+
+_REMOVED_MEANWHILE = re.compile(r"no such container|no container with|being removed|already removed", re.IGNORECASE)
+
+
+class ContainerVerbs(Verbs):
+    """Create, start, stop, remove, inspect, list, wait for containers."""
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        if self._local:
+            _check_bind_sources(spec)
+        what = f"create {f'container {spec.name!r}' if spec.name else 'a container'} from {spec.image!r}"
+        try:
+            answer = self._transport.call(
+                "POST", "containers/create", what=what, deadline=QUICK, body=create_request(spec)
+            )
+        except EngineRequestError as error:
+            raise _create_fault(error, spec) from None
+        return str(answer.json()["Id"])
+
+    def start_container(self, id: str) -> None:
+        what = f"start container {shown(id)}"
+        try:
+            self._transport.call("POST", f"containers/{path_part(id)}/start", what=what, deadline=SLOW)
+        except ResourceNotFound:
+            raise
+        except EngineRequestError as error:
+            raise start_fault(error) from None
+
+    def stop_container(self, id: str, *, timeout: float) -> None:
+        self._transport.call(
+            "POST",
+            f"containers/{path_part(id)}/stop",
+            what=f"stop container {shown(id)}",
+            deadline=SLOW + timeout,
+            params={"timeout": math.ceil(timeout)},
+            repeatable=True,
+        )
+
+    def kill_container(self, id: str, signal: str = "SIGKILL") -> None:
+        self._transport.call(
+            "POST",
+            f"containers/{path_part(id)}/kill",
+            what=f"send {signal} to container {shown(id)}",
+            deadline=SLOW,
+            params={"signal": signal},
+        )
+
+    def remove_container(self, id: str) -> None:
+        # timeout=0: else a first process that ignores SIGTERM costs 10 s. volumes=true: the name v, which Docker's
+        # API has, is ignored here and leaks anonymous volumes.
+        try:
+            self._transport.call(
+                "DELETE",
+                f"containers/{path_part(id)}",
+                what=f"remove container {shown(id)}",
+                deadline=SLOW,
+                params={"force": True, "timeout": 0, "volumes": True},
+                accept=(404,),
+            )
+        except EngineRequestError as error:
+            if not _REMOVED_MEANWHILE.search(error.message):
+                raise
+
+    def inspect_container(self, id: str) -> ContainerInfo:
+        answer = self._transport.call(
+            "GET", f"containers/{path_part(id)}/json", what=f"inspect container {shown(id)}", deadline=QUICK
+        )
+        return parse.container(answer.json())
+
+    def list_containers(self, *, labels: Mapping[str, str] | None = None) -> list[ContainerSummary]:
+        answer = self._transport.call(
+            "GET",
+            "containers/json",
+            what="list containers",
+            deadline=QUICK,
+            params={"all": True, **label_filter(labels)},
+        )
+        return [parse.summary(raw) for raw in answer.json() or ()]
+
+    def wait_container(self, id: str, *, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        try:
+            answer = self._transport.call(
+                "POST",
+                f"containers/{path_part(id)}/wait",
+                what=f"wait for the end of container {shown(id)}",
+                deadline=max(timeout, 0.001),
+                params={"interval": "20ms"},  # the service itself polls, each 250 ms unless told
+                repeatable=True,
+            )
+        except EngineTimeout:
+            if time.monotonic() < deadline - 1:  # not our deadline: the service is in trouble
+                raise
+            raise EngineTimeout(f"container {shown(id)} still ran after {timeout:g} s") from None
+        return int(answer.json())
+
+    def run_healthcheck(self, id: str) -> HealthResult:
+        try:
+            answer = self._transport.call(
+                "GET",
+                f"containers/{path_part(id)}/healthcheck",
+                what=f"run the healthcheck of container {shown(id)}",
+                deadline=SLOW,
+                repeatable=False,
+            )
+        except EngineRequestError as error:
+            if "not running" in error.message or "state improper" in error.message:
+                raise self._not_running(id, "run its healthcheck") from None
+            if "no defined healthcheck" in error.message:
+                error.hint = "give the container a healthcheck, or wait for something else"
+            raise
+        result = answer.json()
+        status = str(result.get("Status") or "")
+        # 4.x answers without a log; its record of the container has it.
+        log = result.get("Log")
+        if not log and status != "healthy":
+            log = (self.inspect_container(id).raw["State"].get("Health") or {}).get("Log")
+        output = str((log or [{}])[-1].get("Output") or "")
+        return HealthResult(status=status, output=output)
+
+    def _not_running(self, id: str, what: str) -> ContainerExited:
+        """Return the error for a call that needs a running container."""
+        state = self.inspect_container(id).state
+        if state.ended:
+            return ContainerExited(
+                f"container {shown(id)} exited with code {state.exit_code}: cannot {what}", exit_code=state.exit_code
+            )
+        return ContainerExited(f"container {shown(id)} is {state.status}, not running: cannot {what}")
+
+
+def _check_bind_sources(spec: ContainerSpec) -> None:
+    # Over Docker's API, and with some engines over their own, a missing source becomes an empty folder instead.
+    for mount in spec.mounts:
+        if mount.kind == "bind" and _is_missing(Path(mount.source)):
+            raise _missing_source(mount.source, mount.target)
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except PermissionError:
+        return False  # not ours to see; a rootful engine may
+    return False
+
+
+def _missing_source(source: str, target: str) -> MountError:
+    return MountError(
+        f"the bind mount on {target!r} has a source that does not exist: {source!r}",
+        hint="create it first, or correct the path; a named volume has no '/' in its name",
+    )
+
+
+def _create_fault(error: EngineRequestError, spec: ContainerSpec) -> Exception:
+    text = error.message
+    if "image not known" in text or "no such image" in text:
+        return ImageNotFound(
+            f"image {spec.image!r} is not in the engine's store", hint=f"pull it: podman pull {spec.image}"
+        )
+    if "name" in text and "already in use" in text:
+        return NameInUse(
+            f"a container named {spec.name!r} exists already",
+            hint=f"choose another name, or remove it: podman rm -f {spec.name}",
+            status=error.status,
+        )
+    if missing := re.search(r"statfs (?P<source>.+): no such file or directory", text):
+        target = next((m.target for m in spec.mounts if m.source == missing["source"]), "?")
+        return _missing_source(missing["source"], target)
+    if error.status == 404:  # not the container, which is not there yet: something it refers to
+        return EngineRequestError(text, status=error.status)
+    return error

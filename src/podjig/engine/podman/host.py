@@ -1,0 +1,53 @@
+"""What can be known of the engine's host, at the least cost."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from podjig.engine.podman.transport import Transport
+from podjig.engine.podman.verbs import QUICK
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_NEEDED = {"memory", "pids"}
+
+
+class HostFacts:
+    """Facts of the host of one service. Of this machine they are read from files; of another, from its ``/info``."""
+
+    def __init__(self, address: str, transport: Transport) -> None:
+        self._url = urlsplit(address)
+        self._transport = transport
+
+    def rootless(self) -> bool | None:
+        """Whether the service runs without root: by the owner of its socket. ``None`` where that cannot be seen."""
+        if self._url.scheme == "unix":
+            return Path(self._url.path).stat().st_uid != 0
+        if self._url.scheme == "ssh" and (user := re.search(r"/run/user/(\d+)/", self._url.path)):
+            return user[1] != "0"
+        return None
+
+    def controls_cgroups(self) -> bool:
+        """Whether containers can be limited and frozen.
+
+        Root can on both cgroup versions. Others need version 2 and controllers handed to them, which systemd does;
+        without, the engine takes limits and silently drops them.
+        """
+        if self._url.scheme != "unix":
+            return self._remote_controls()
+        owner = Path(self._url.path).stat().st_uid
+        if owner == 0:
+            return True
+        if not (_CGROUPS / "cgroup.controllers").exists():
+            return False
+        delegated = _CGROUPS / f"user.slice/user-{owner}.slice/user@{owner}.service/cgroup.controllers"
+        return delegated.exists() and set(delegated.read_text(encoding="ascii").split()) >= _NEEDED
+
+    def _remote_controls(self) -> bool:
+        answer = self._transport.call("GET", "info", what="ask about the engine's host", deadline=QUICK)
+        host: dict[str, Any] = answer.json()["host"]
+        if not (host.get("security") or {}).get("rootless"):
+            return True
+        return host.get("cgroupVersion") == "v2" and set(host.get("cgroupControllers") or ()) >= _NEEDED

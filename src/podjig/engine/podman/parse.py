@@ -1,0 +1,118 @@
+"""The service's JSON as podjig's values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from podjig.engine.values import (
+    ContainerInfo,
+    ContainerState,
+    ContainerSummary,
+    ImageInfo,
+    PublishedPort,
+)
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def timestamp(text: str | None) -> float | None:
+    """Return Go's RFC 3339 time as seconds since the epoch, ``None`` for its zero time (year 1)."""
+    match = _TIME.fullmatch(text or "")
+    if match is None or match[1].startswith("0001-"):
+        return None
+    whole = datetime.fromisoformat(match[1] + ("+00:00" if match[3] == "Z" else match[3]))
+    return whole.astimezone(timezone.utc).timestamp() + float(match[2] or 0)
+
+
+def container(raw: Mapping[str, Any]) -> ContainerInfo:
+    """Read the answer of a container's inspect."""
+    config = raw.get("Config") or {}
+    settings = raw.get("NetworkSettings") or {}
+    return ContainerInfo(
+        id=raw["Id"],
+        name=str(raw.get("Name") or "").removeprefix("/"),
+        image=raw.get("ImageName") or config.get("Image") or "",
+        image_id=str(raw.get("Image") or "").removeprefix("sha256:"),
+        state=_state(raw.get("State") or {}),
+        ports=_ports(settings.get("Ports") or {}),
+        labels=config.get("Labels") or {},
+        env=_environment(config.get("Env")),
+        networks={
+            name: (network or {}).get("IPAddress") or "" for name, network in (settings.get("Networks") or {}).items()
+        },
+        raw=raw,
+    )
+
+
+def summary(raw: Mapping[str, Any]) -> ContainerSummary:
+    """Read one container of a listing."""
+    return ContainerSummary(
+        id=raw["Id"],
+        name=str((raw.get("Names") or [""])[0]).removeprefix("/"),
+        image=raw.get("Image") or "",
+        status=_status(str(raw.get("State") or "")),
+        labels=raw.get("Labels") or {},
+    )
+
+
+def image(raw: Mapping[str, Any]) -> ImageInfo:
+    """Read the answer of an image's inspect."""
+    config = raw.get("Config") or {}
+    health = raw.get("Healthcheck") or config.get("Healthcheck") or {}
+    return ImageInfo(
+        id=str(raw["Id"]).removeprefix("sha256:"),
+        names=tuple(raw.get("RepoTags") or ()),
+        size=int(raw.get("Size") or 0),
+        exposed_ports=tuple(
+            port if "/" in port else f"{port}/tcp" for port in sorted(config.get("ExposedPorts") or ())
+        ),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        env=_environment(config.get("Env")),
+        labels=config.get("Labels") or raw.get("Labels") or {},
+        entrypoint=_words(config.get("Entrypoint")),
+        command=_words(config.get("Cmd")),
+        user=config.get("User") or raw.get("User") or "",
+        healthcheck=_words(health.get("Test")),
+        os=raw.get("Os") or "",
+        architecture=raw.get("Architecture") or "",
+    )
+
+
+def _status(state: str) -> str:
+    # libpod's own word for a container that was made but never started; it differs between its endpoints
+    return "created" if state in ("configured", "initialized") else state
+
+
+def _state(raw: Mapping[str, Any]) -> ContainerState:
+    health = raw.get("Health") or raw.get("Healthcheck") or {}
+    return ContainerState(
+        status=_status(str(raw.get("Status") or "")),
+        exit_code=int(raw.get("ExitCode") or 0),
+        error=raw.get("Error") or "",
+        oom_killed=bool(raw.get("OOMKilled")),
+        pid=int(raw.get("Pid") or 0),
+        started_at=timestamp(raw.get("StartedAt")),
+        finished_at=timestamp(raw.get("FinishedAt")),
+        health=health.get("Status") or "",
+    )
+
+
+def _ports(raw: Mapping[str, Any]) -> dict[str, tuple[PublishedPort, ...]]:
+    return {
+        key: tuple(
+            PublishedPort(host_ip=binding.get("HostIp") or "0.0.0.0", host=int(binding["HostPort"]))  # noqa: S104
+            for binding in bindings or ()
+        )
+        for key, bindings in raw.items()
+    }
+
+
+def _environment(lines: Iterable[str] | None) -> dict[str, str]:
+    return {name: value for name, _, value in (line.partition("=") for line in lines or ())}
+
+
+def _words(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) and value else tuple(value or ())
