@@ -1,0 +1,140 @@
+"""Copying files into and out of a container, as the tar archives that engines speak."""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Union
+
+from podjig.errors import CopyError
+
+if TYPE_CHECKING:
+    from podjig.engine.protocol import Engine
+
+Source = Union[bytes, str, "os.PathLike[str]"]
+"""What can be copied in: bytes (the file's content), or the path of a file or folder on this machine."""
+
+_IN_MEMORY = 8 << 20
+"""Bytes of an archive held in memory; larger ones go to a temporary file."""
+
+
+def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int | None) -> None:
+    """Copy bytes, a file or a folder to the absolute path ``destination``.
+
+    Args:
+        engine: The engine.
+        id: The container.
+        source: Bytes, or a path on this machine.
+        destination: The path it gets; ends in ``/`` to keep a file's own name in that folder.
+        mode: Permission bits of the file (or of every file of a folder); the source's own, or 0o644 for bytes,
+            where ``None``.
+
+    Raises:
+        CopyError: The source does not exist, or the destination's folder does not.
+    """
+    if not posixpath.isabs(destination):
+        raise CopyError(f"destination {destination!r} is not an absolute path", hint="begin it with /")
+    if destination.endswith("/"):
+        if isinstance(source, bytes):
+            raise CopyError(f"bytes need a file name, but {destination!r} is a folder", hint="add a file name")
+        destination += Path(source).name
+    folder, name = posixpath.split(posixpath.normpath(destination))
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as archive:
+        _pack(source, name, mode, archive)
+        archive.seek(0)
+        engine.put_archive(id, folder, archive)  # type: ignore[arg-type]  # SpooledTemporaryFile is IO[bytes] in all but name before 3.11
+
+
+def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> bytes:
+    """Copy a file or folder of the container.
+
+    Args:
+        engine: The engine.
+        id: The container.
+        source: Absolute path inside.
+        destination: The path it gets on this machine (an existing folder: it keeps its name in there);
+            ``None`` returns a file's content instead.
+
+    Returns:
+        The content where ``destination`` is ``None``, else nothing (``b""``).
+
+    Raises:
+        CopyError: There is no such path inside, or the destination's folder does not exist here.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        for chunk in engine.get_archive(id, source):
+            spool.write(chunk)
+        spool.seek(0)
+        with tarfile.open(fileobj=spool, mode="r:") as archive:  # type: ignore[call-overload]  # as above
+            members = archive.getmembers()
+            if destination is None:
+                return _content(archive, members, source)
+            if destination.is_dir():
+                destination = destination / posixpath.basename(posixpath.normpath(source))
+            if not destination.parent.is_dir():
+                raise CopyError(f"there is no folder {str(destination.parent)!r} on this machine", hint="make it first")
+            _unpack(archive, members, destination)
+    return b""
+
+
+def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> None:
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        if isinstance(source, bytes):
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = len(source), int(time.time()), 0o644 if mode is None else mode
+            archive.addfile(member, io.BytesIO(source))
+            return
+        path = Path(source)
+        if not path.exists():
+            raise CopyError(f"there is no {str(path)!r} to copy on this machine", hint="check the path")
+
+        def owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            # This machine's user ids mean nothing inside.
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            if mode is not None and member.isfile():
+                member.mode = mode
+            return member
+
+        archive.add(path, arcname=name, filter=owned_by_root)
+
+
+def _content(archive: tarfile.TarFile, members: Iterable[tarfile.TarInfo], source: str) -> bytes:
+    for member in members:
+        file = archive.extractfile(member) if member.isfile() else None
+        if file is not None:
+            return file.read()
+        break
+    raise CopyError(f"{source!r} is not a file", hint="name a destination to copy a folder to")
+
+
+def _unpack(archive: tarfile.TarFile, members: list[tarfile.TarInfo], destination: Path) -> None:
+    """Write files, folders and links, each below ``destination``: an archive is never trusted to stay there."""
+    for member in members:
+        parts = PurePosixPath(member.name).parts[1:]  # the first is the copied thing's own name
+        if ".." in parts:
+            raise CopyError(f"the archive wants to write {member.name!r}, outside of {str(destination)!r}")
+        path = destination.joinpath(*parts)
+        if any(above.is_symlink() for above in (path, *path.parents) if destination in above.parents):
+            raise CopyError(f"the archive wants to write through a link at {str(path)!r}")
+        if member.isdir():
+            path.mkdir(exist_ok=True)
+        elif member.issym():
+            path.symlink_to(member.linkname)
+        elif member.isfile():
+            content = archive.extractfile(member)
+            if content is None:
+                raise CopyError(f"{member.name!r} in the archive has no content")
+            with path.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            path.chmod(member.mode & 0o777)
+        elif member.islnk():
+            linked = destination.joinpath(*PurePosixPath(member.linkname).parts[1:])
+            shutil.copy2(linked, path)

@@ -1,0 +1,1 @@
+"""Container engines: the verbs podjig needs, and who speaks them."""

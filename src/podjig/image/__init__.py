@@ -1,0 +1,1 @@
+"""Images: names, substitution, pull, build."""

@@ -1,0 +1,59 @@
+"""Hooks: options, the header line, the marker, and progress that pytest's capture does not swallow."""
+
+from __future__ import annotations
+
+import pytest
+
+MARKER = "integration: needs a real container; deselect with -m 'not integration'"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option group."""
+    group = parser.getgroup("podjig", "podjig: real services in containers")
+    group.addoption(
+        "--podjig-engine",
+        metavar="ENGINE",
+        help="which container engine: auto (default), private, podman, or an address like unix:///run/podman.sock; "
+        "'podjig doctor' tells what is there",
+    )
+    group.addoption(
+        "--podjig-pull",
+        metavar="POLICY",
+        help="when to pull images: missing (default), always, never, newer",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; put the command line over the other settings."""
+    config.addinivalue_line("markers", MARKER)
+    _show_progress(config)
+    given = {name: config.getoption(f"podjig_{name}") for name in ("engine", "pull")}
+    if any(given.values()):
+        from podjig import config as settings
+
+        settings.use(settings.load(folder=config.rootpath).override("command line", **given))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which engine will run the containers, and what stands in for which image. Starts nothing."""
+    from podjig.pytest_plugin.header import header_lines
+
+    return header_lines()
+
+
+def _show_progress(config: pytest.Config) -> None:
+    """Write progress lines past pytest's capture, which would swallow them while a fixture starts."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or capture is None:
+        return
+
+    def write(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    from podjig.image import progress
+
+    progress.send_to(write)
+    config.add_cleanup(lambda: progress.send_to(None))

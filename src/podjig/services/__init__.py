@@ -1,0 +1,1 @@
+"""Services: one file each, all of the same shape."""

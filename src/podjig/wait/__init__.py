@@ -1,0 +1,1 @@
+"""Waiting until a container is ready: one strategy a file, one loop for all."""

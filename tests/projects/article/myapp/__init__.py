@@ -1,0 +1,1 @@
+"""A tiny application: what the tests beside it test."""
