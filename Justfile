@@ -20,7 +20,7 @@ demo: _host
 [private]
 _demo: _host _venv
     @.venv/bin/python containers/build.py postgres:17 redis:8
-    cd tests/projects/article && "{{ justfile_directory() }}/.venv/bin/pytest" -v
+    @cd tests/projects/article && "$OLDPWD/.venv/bin/pytest" -v
 
 # The whole suite; arguments go to pytest: `./dev test -k redis`
 [group('test')]

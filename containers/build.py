@@ -24,6 +24,10 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from podjig.engine.discovery import current_engine
+from podjig.errors import PodjigError
+from podjig.spec import BuildSpec
+
 HERE = Path(__file__).resolve().parent
 PREFIX = "localhost/podjig/"
 RECIPE_LABEL = "podjig.recipe"
@@ -58,7 +62,9 @@ class Base:
             report("mmdebstrap")
             run(self.command(str(archive), debian_mirror()), report)
             report("import")
-            import_image(archive, name, labels, report)
+            changes = ["CMD bash", *(f"LABEL {key}={value}" for key, value in labels.items())]
+            with archive.open("rb") as file:
+                current_engine().import_image(file, name, changes=changes)
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ class Build:
         return "".join(f"{path.name}\n{path.read_text()}" for path in files) + json.dumps(self.args, sort_keys=True)
 
     def build(self, name: str, labels: dict[str, str], report: Report) -> None:
-        build_image(HERE / self.folder, name, {"BASE": PREFIX + self.base, **self.args}, labels, report)
+        args = {"BASE": PREFIX + self.base, **self.args}
+        spec = BuildSpec(context=HERE / self.folder, tags=(name,), build_args=args, labels=labels)
+        for output in current_engine().build_image(spec):
+            report(output)
 
 
 IMAGES: dict[str, Base | Build] = {
@@ -100,19 +109,27 @@ def main(arguments: list[str]) -> int:
         print("PODJIG_TEST_IMAGES=upstream: the suite runs on upstream images, none is built")
         return 0
 
+    try:
+        return build_or_list(options.names, only_list=options.list)
+    except PodjigError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def build_or_list(names: list[str], *, only_list: bool) -> int:
     recipes = {name: recipe_of(name) for name in IMAGES}
-    if options.list:
+    if only_list:
         for name, recipe in recipes.items():
             built = recipe_in_store(PREFIX + name)
             state = "absent" if built is None else "built" if built == recipe else "outdated"
             print(f"{PREFIX + name:<32} {state}")
         return 0
-    wanted = with_bases(options.names or IMAGES)
+    wanted = with_bases(names or list(IMAGES))
     missing = [name for name in wanted if recipe_in_store(PREFIX + name) != recipes[name]]
     return build_all(missing, recipes) if missing else 0
 
 
-def with_bases(names: list[str] | dict[str, Base | Build]) -> list[str]:
+def with_bases(names: list[str]) -> list[str]:
     """Return the names and what they are based on, in the order of the table."""
     bases = {IMAGES[name].base for name in names}
     return [name for name in IMAGES if name in names or name in bases]
@@ -233,29 +250,10 @@ def run(command: list[str], report: Report) -> None:
         raise RuntimeError(f"{command[0]} ended with status {process.returncode}\n" + "\n".join(lines[-30:]))
 
 
-# The engine: for now the podman command, with the settings that restricted hosts need.
-
-PODMAN = ["podman", "--storage-driver=overlay", "--cgroup-manager=cgroupfs", "--events-backend=file", "--runtime=runc"]
-
-
 def recipe_in_store(name: str) -> str | None:
     """Return the recipe that an image in the store was built from; ``None`` where there is no image."""
-    form = f'{{{{index .Labels "{RECIPE_LABEL}"}}}}'
-    shown = subprocess.run(
-        [*PODMAN, "image", "inspect", "--format", form, name], capture_output=True, text=True, check=False
-    )
-    return shown.stdout.strip() if shown.returncode == 0 else None
-
-
-def import_image(archive: Path, name: str, labels: dict[str, str], report: Report) -> None:
-    changes = ["CMD bash", *(f"LABEL {key}={value}" for key, value in labels.items())]
-    run([*PODMAN, "import", *(f"--change={change}" for change in changes), str(archive), name], report)
-
-
-def build_image(folder: Path, name: str, args: dict[str, str], labels: dict[str, str], report: Report) -> None:
-    options = [f"--build-arg={key}={value}" for key, value in args.items()]
-    options += [f"--label={key}={value}" for key, value in labels.items()]
-    run([*PODMAN, "build", "--runtime=runc", "--tag", name, *options, str(folder)], report)
+    image = current_engine().inspect_image(name)
+    return None if image is None else image.labels.get(RECIPE_LABEL, "")
 
 
 if __name__ == "__main__":
