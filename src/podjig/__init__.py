@@ -6,9 +6,10 @@ used (PEP 562), so importing podjig loads no engine client and costs next to not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers know the name; importing `typing` for it would be half of our import time
 if TYPE_CHECKING:
+    from typing import Any
+
     from podjig.container import GenericContainer as GenericContainer
     from podjig.errors import ConfigError as ConfigError
     from podjig.errors import ContainerError as ContainerError
