@@ -28,6 +28,13 @@ from podjig.engine.values import (
 from podjig.spec import BuildSpec, ContainerSpec
 
 
+class LogStream(Iterator[OutputChunk], Protocol):
+    """Output as it comes."""
+
+    def close(self) -> None:
+        """End it, from any thread, also while one waits in it. Safe to call twice."""
+
+
 class Engine(Protocol):
     """A container engine."""
 
@@ -106,7 +113,7 @@ class Engine(Protocol):
 
     def follow_logs(
         self, id: str, *, stdout: bool = True, stderr: bool = True, since: float | None = None, tail: int | None = None
-    ) -> Iterator[OutputChunk]:
+    ) -> LogStream:
         """Yield what the container wrote, then what it writes, until it ends. Closing the iterator ends it."""
 
     def exec(

@@ -6,8 +6,8 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
+from podjig.engine.bind_source import check_bind_sources, missing_source
 from podjig.engine.podman import parse
 from podjig.engine.podman.create import create_request
 from podjig.engine.podman.start_faults import start_fault
@@ -19,7 +19,6 @@ from podjig.errors import (
     EngineRequestError,
     EngineTimeout,
     ImageNotFound,
-    MountError,
     NameInUse,
     ResourceNotFound,
 )
@@ -33,7 +32,7 @@ class ContainerVerbs(Verbs):
 
     def create_container(self, spec: ContainerSpec) -> str:
         if self._local:
-            _check_bind_sources(spec)
+            check_bind_sources(spec)
         what = f"create {f'container {spec.name!r}' if spec.name else 'a container'} from {spec.image!r}"
         try:
             answer = self._transport.call(
@@ -154,30 +153,6 @@ class ContainerVerbs(Verbs):
         return ContainerExited(f"container {shown(id)} is {state.status}, not running: cannot {what}")
 
 
-def _check_bind_sources(spec: ContainerSpec) -> None:
-    # Over Docker's API, and with some engines over their own, a missing source becomes an empty folder instead.
-    for mount in spec.mounts:
-        if mount.kind == "bind" and _is_missing(Path(mount.source)):
-            raise _missing_source(mount.source, mount.target)
-
-
-def _is_missing(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except PermissionError:
-        return False  # not ours to see; a rootful engine may
-    return False
-
-
-def _missing_source(source: str, target: str) -> MountError:
-    return MountError(
-        f"the bind mount on {target!r} has a source that does not exist: {source!r}",
-        hint="create it first, or correct the path; a named volume has no '/' in its name",
-    )
-
-
 def _create_fault(error: EngineRequestError, spec: ContainerSpec) -> Exception:
     text = error.message
     if "image not known" in text or "no such image" in text:
@@ -192,7 +167,7 @@ def _create_fault(error: EngineRequestError, spec: ContainerSpec) -> Exception:
         )
     if missing := re.search(r"statfs (?P<source>.+): no such file or directory", text):
         target = next((m.target for m in spec.mounts if m.source == missing["source"]), "?")
-        return _missing_source(missing["source"], target)
+        return missing_source(missing["source"], target)
     if error.status == 404:  # not the container, which is not there yet: something it refers to
         return EngineRequestError(text, status=error.status)
     return error

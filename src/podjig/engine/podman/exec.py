@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 
+from podjig.engine.podman import faults
 from podjig.engine.podman.containers import ContainerVerbs
 from podjig.engine.podman.frames import FrameDecoder
 from podjig.engine.podman.transport import path_part
@@ -63,7 +64,7 @@ class ExecVerbs(ContainerVerbs):
         except EngineRequestError as error:
             if "state improper" in error.message or "not running" in error.message:
                 raise self._not_running(id, f"run {command[0] if command else ''!r}") from None
-            raise _fault(error.message, command, id) from None
+            raise _fault(faults.reason(error), command, id) from None
         code = self._exit_code(session, id, what)
         stdout = b"".join(chunk.data for chunk in chunks if chunk.stream == "stdout")
         stderr = b"".join(chunk.data for chunk in chunks if chunk.stream == "stderr")

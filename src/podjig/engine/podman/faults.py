@@ -65,7 +65,7 @@ def unreachable(error: BaseException, *, what: str, address: str, deadline: floa
             )
         case _:
             return EngineUnavailable(
-                f"the connection to Podman at {address} was lost ({chain[-1] or type(chain[-1]).__name__}): "
+                f"the connection to Podman at {address} was lost ({str(chain[-1]) or type(chain[-1]).__name__}): "
                 f"cannot {what}",
                 hint="the service ended or was restarted meanwhile; try again",
             )
@@ -82,6 +82,11 @@ def reason_of(body: bytes) -> str:
         return text
     message: Any = document.get("message") or document.get("cause") or document.get("error") or text
     return str(message).strip()
+
+
+def reason(error: EngineRequestError) -> str:
+    """Return the service's own words from an error that :func:`refusal` made."""
+    return error.message.partition(": ")[2] or error.message
 
 
 def refusal(status: int, body: bytes, what: str) -> EngineRequestError:

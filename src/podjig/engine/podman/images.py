@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from podjig.engine.podman import parse
+from podjig.engine.podman import faults, parse
 from podjig.engine.podman.context import build_context
 from podjig.engine.podman.create import platform_fields
 from podjig.engine.podman.transport import path_part
@@ -17,6 +17,10 @@ from podjig.spec import BuildSpec
 
 _SILENCE = 1800.0
 """Seconds in which a pull or a build may say nothing: a big layer, or a long compilation, is silent work."""
+
+_FORMAT = "application/vnd.docker.distribution.manifest.v2+json"
+"""What builds make. Were it left out, the service would find no layer of an earlier build again; and only this format
+keeps a ``HEALTHCHECK``."""
 
 _TAIL = 50  # last lines of a build that its error shows
 
@@ -54,7 +58,7 @@ class ImageVerbs(Verbs):
                 if progress := _progress(document):
                     yield progress
         except EngineRequestError as error:
-            raise _pull_fault(name, error.message) from None
+            raise _pull_fault(name, faults.reason(error)) from None
 
     def build_image(self, spec: BuildSpec) -> Iterator[str]:
         shown = spec.tags[0] if spec.tags else str(spec.context)
@@ -68,6 +72,7 @@ class ImageVerbs(Verbs):
                 "labels": dict(spec.labels),
                 "nocache": spec.no_cache,
                 "layers": True,
+                "outputformat": _FORMAT,
                 "rm": True,
                 "forcerm": True,
                 "pull": spec.pull,

@@ -37,8 +37,11 @@ class LogVerbs(Verbs):
         self, id: str, *, stdout: bool = True, stderr: bool = True, since: float | None = None, tail: int | None = None
     ) -> FollowedLogs:
         """Comes up to 250 ms late: the service polls a file."""
-        stream = self._transport.stream(
-            "GET", _path(id), what=f"follow the logs of container {shown(id)}", deadline=QUICK,
+        what = f"follow the logs of container {shown(id)}"
+        self._transport.call("GET", f"containers/{path_part(id)}/exists", what=what, deadline=QUICK)
+        # The service sends not even the head of its answer before the container has written something.
+        stream = self._transport.lazy_stream(
+            "GET", _path(id), what=what,
             params={"follow": True, **_params(stdout=stdout, stderr=stderr, since=since, tail=tail)},
         )  # fmt: skip
         return FollowedLogs(stream, stdout=stdout, stderr=stderr)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from podjig.engine.podman import faults
 from podjig.errors import ContainerStartError, EngineRequestError, PortInUse
 
 _PORT = re.compile(
@@ -31,7 +32,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"unable to setup user|unmapped uid",
-        "the engine maps one user id only: as root, usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME",
+        "the engine maps one user id; as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
     ),
     (
         r"chdir to cwd|workdir .* does not exist",
@@ -101,7 +102,7 @@ def start_fault(error: EngineRequestError) -> ContainerStartError:
         port = next((found for found in match.group("port", "port2", "port3") if found), "") if match else ""
         which = f"host port {port}" if port else "a host port"
         return PortInUse(
-            f"{which} is in use: {error.message}",
+            f"{which} is in use: {faults.reason(error)}",
             hint="leave the host port to the engine, or choose another; 'ss -ltnp' shows who listens",
         )
     return ContainerStartError(error.message, hint=hint(error.message))

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from podjig.engine.podman import faults
 from podjig.engine.podman.ssh import Tunnel
-from podjig.engine.podman.stream import Stream
+from podjig.engine.podman.stream import Line, Stream
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -97,9 +98,26 @@ class Transport:
         The deadline holds for the head of the answer; the stream's reads bring their own.
         """
         response = self._send(method, path, what=what, deadline=deadline, stream=True, **options)
-        if response.status_code >= 400:
-            raise faults.refusal(response.status_code, response.content, what)
-        return Stream(response, what=what, address=self.address)
+        _refuse(response, what)
+        return Stream(lambda: response, what=what, address=self.address).open()
+
+    def lazy_stream(self, method: str, path: str, *, what: str, **options: Any) -> Stream:
+        """Return an answer that is asked for at its first read, and whose head may be as long in coming as its body.
+
+        It has a connection of its own, so that closing the stream ends the waiting at once.
+        """
+        line = Line()
+
+        def ask() -> Any:
+            client = self._connect(line)
+            headers = {"Connection": "close"}
+            response = self._send(
+                method, path, what=what, deadline=None, stream=True, client=client, headers=headers, **options
+            )
+            _refuse(response, what)
+            return response
+
+        return Stream(ask, what=what, address=self.address, line=line)
 
     def close(self) -> None:
         """Close idle connections and the tunnel. The next call opens new ones."""
@@ -115,8 +133,9 @@ class Transport:
         path: str,
         *,
         what: str,
-        deadline: float,
+        deadline: float | None,
         stream: bool,
+        client: APIClient | None = None,
         params: Mapping[str, Any] | None = None,
         body: Body = None,
         headers: Mapping[str, str] | None = None,
@@ -136,7 +155,7 @@ class Transport:
         repeats = {faults.ABSENT: self._revive is not None, faults.LOST: repeatable}
         while True:
             try:
-                return getattr(self._client(), method.lower())(
+                return getattr(client or self._client(), method.lower())(
                     path,
                     params=_flat(params),
                     data=body,
@@ -148,7 +167,9 @@ class Transport:
             except faults.TRANSPORT_FAULTS as error:
                 kind = faults.kind(error)
                 if not repeats.pop(kind, False) or not _rewind(body):
-                    raise faults.unreachable(error, what=what, address=self.address, deadline=deadline) from error
+                    raise faults.unreachable(
+                        error, what=what, address=self.address, deadline=deadline or 0.0
+                    ) from error
                 if kind == faults.ABSENT and self._revive is not None:
                     self._revive()
 
@@ -162,7 +183,7 @@ class Transport:
             self._tunnel.ensure()
         return held[1]
 
-    def _connect(self) -> APIClient:
+    def _connect(self, line: Line | None = None) -> APIClient:
         address = f"unix://{self._tunnel.ensure()}" if self._tunnel is not None else self.address
         client = APIClient(
             base_url=address, version=API_VERSION, compatible_version=COMPAT_VERSION, max_pool_size=_POOL
@@ -170,12 +191,28 @@ class Transport:
         # No proxy stands between us and an engine, and looking for one costs time in every call.
         client.trust_env = False
         pools = cast("HTTPAdapter", client.get_adapter("http://")).poolmanager
-        pools.pool_classes_by_scheme = {"http": _TcpPool if address.startswith("tcp:") else _UnixPool}
+        pool = _TcpPool if address.startswith("tcp:") else _UnixPool
+        pools.pool_classes_by_scheme = {"http": pool if line is None else partial(pool, line=line)}
         return client
 
 
 class _FreshPool(HTTPConnectionPool):
-    """A connection pool that does not hand out connections which the service may be closing right now."""
+    """A connection pool that does not hand out connections which the service may be closing right now.
+
+    Args:
+        line: Is told of new connections.
+    """
+
+    def __init__(self, *args: Any, line: Line | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._line = line
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        if self._line is not None:
+            connection.connect()
+            self._line.use(connection.sock)
+        return connection
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
@@ -195,6 +232,11 @@ class _UnixPool(_FreshPool, UDSConnectionPool):
 
 class _TcpPool(_FreshPool):
     """Over TCP."""
+
+
+def _refuse(response: Any, what: str) -> None:
+    if response.status_code >= 400:
+        raise faults.refusal(response.status_code, response.content, what)
 
 
 def _flat(params: Mapping[str, Any] | None) -> dict[str, Any]:
