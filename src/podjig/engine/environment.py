@@ -60,7 +60,7 @@ def home(environ: Mapping[str, str], *, rootless: bool) -> list[Choice]:
     if not rootless:
         return []
     if current and writable_below(Path(current) / ".local/share/containers"):
-        return [Choice(name="HOME", value=current, why="yours", origin="yours")]
+        return [Choice(name="HOME", value=current, why="set in your environment, and writable", origin="yours")]
     state = "not set" if not current else "absent" if not Path(current).is_dir() else "not writable"
     choices = [
         Choice(

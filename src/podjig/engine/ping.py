@@ -48,12 +48,12 @@ class PingFailed(Exception):
     """Nobody answered as an engine does; the message is the reason in a few words.
 
     Attributes:
-        lost: Something took the connection and dropped it: an engine that ended just then, or while it started.
+        pending: Somebody listens and may yet answer: the deadline ended the wait.
     """
 
-    def __init__(self, reason: str, *, lost: bool = False) -> None:
+    def __init__(self, reason: str, *, pending: bool = False) -> None:
         super().__init__(reason)
-        self.lost = lost
+        self.pending = pending
 
 
 def ping(address: str, *, timeout: float = 2.0) -> Pong:
@@ -72,9 +72,9 @@ def ping(address: str, *, timeout: float = 2.0) -> Pong:
         with dial(address, timeout=timeout) as connection:
             answer = _exchange(connection, deadline)
     except TimeoutError:
-        raise PingFailed(f"no answer within {timeout:g} s") from None
+        raise PingFailed(f"no answer within {timeout:g} s", pending=True) from None
     except (ConnectionResetError, BrokenPipeError):
-        raise PingFailed("connection dropped without an answer", lost=True) from None
+        raise PingFailed("connection dropped without an answer") from None
     except OSError as error:
         raise PingFailed(_reason(error)) from None
     return _read(answer)
@@ -131,7 +131,7 @@ def _exchange(connection: socket.socket, deadline: float) -> bytes:
 
 def _read(answer: bytes) -> Pong:
     if not answer:
-        raise PingFailed("connection dropped without an answer", lost=True)
+        raise PingFailed("connection dropped without an answer")
     head, *lines = answer.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     protocol, _, status = head.partition(" ")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

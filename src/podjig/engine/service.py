@@ -17,7 +17,7 @@ from pathlib import Path
 from podjig.engine import binary, containers_conf, environment, host, settings
 from podjig.engine.choice import Choice
 from podjig.engine.file_lock import locked
-from podjig.engine.ping import PingFailed, Pong, dial, ping
+from podjig.engine.ping import PingFailed, Pong, ping
 from podjig.engine.runtime_dir import private_folder, runtime_dir
 from podjig.engine.service_key import service_key
 from podjig.engine.service_log import Log
@@ -25,7 +25,7 @@ from podjig.errors import EngineUnavailable, ServiceStartError
 
 START_TIMEOUT = 30.0
 _LOCK_TIMEOUT = 30.0
-_CONNECT_TIMEOUT = 5.0
+_RUNNING_TIMEOUT = 5.0
 _BACKLOG = 128
 # The socket comes as standard input and becomes descriptor 3, where socket activation expects it. The inner shell
 # becomes podman: so the process id that LISTEN_PID must name is its own. The outer one ends at once, and podman
@@ -53,7 +53,6 @@ class PrivateService:
         self._pid = os.getpid()
         self._mutex = threading.RLock()
         self._folder: Path | None = None
-        self._pong: Pong | None = None
 
     @property
     def binary(self) -> binary.Binary:
@@ -114,10 +113,10 @@ class PrivateService:
             return None
 
     def running(self) -> bool:
-        """Whether somebody listens on the socket. Costs 0.1 ms and keeps an idle service alive."""
+        """Whether it answers. Costs a millisecond where it does, nothing where it does not run."""
         try:
-            dial(self.address, timeout=_CONNECT_TIMEOUT).close()
-        except OSError:
+            ping(self.address, timeout=_RUNNING_TIMEOUT)
+        except PingFailed:
             return False
         return True
 
@@ -133,18 +132,15 @@ class PrivateService:
             self._start()
 
     def ensure(self) -> Pong:
-        """Return once the service answers, having started it if need be. Costs 0.1 ms when it already answered.
+        """Return once the service answers, having started it if need be. Costs a millisecond where it runs.
 
         Raises:
             ServiceStartError: It ended or hung before it answered; ``logs`` holds its output.
             EngineUnavailable: As :meth:`start`, and so are the other errors.
         """
         with self._lock():
-            started = self._start()
-            if self._pong is None or started:
-                Log(self.log_path).keep_small()
-                self._pong = self._first_answer(started)
-            return self._pong
+            Log(self.log_path).keep_small()
+            return self._start() or self._first_answer()
 
     def revive(self) -> None:
         """:meth:`ensure`, for an engine whose connection was refused."""
@@ -152,25 +148,48 @@ class PrivateService:
 
     def _lock(self) -> threading.RLock:
         if self._pid != os.getpid():  # forked: another thread of the parent may have held the mutex
-            self._pid, self._mutex, self._pong = os.getpid(), threading.RLock(), None
+            self._pid, self._mutex = os.getpid(), threading.RLock()
         return self._mutex
 
-    def _start(self) -> bool:
-        """Start the service unless it runs; return whether it was started."""
-        if self.running():
-            return False
+    def _start(self) -> Pong | None:
+        """Start the service unless it runs; if it does, return its answer."""
+        pong = self._answer()
+        if pong:
+            return pong
         try:
             private_folder(self.folder)
             with locked(self.folder / "lock", timeout=_LOCK_TIMEOUT):
-                if self.running():
-                    return False
-                self._spawn()
+                pong = self._answer()
+                if not pong:
+                    self._spawn()
         except OSError as error:
             raise EngineUnavailable(
                 f"cannot start the private Podman service in {self.folder}: {error}",
                 hint="make that folder writable, or set XDG_RUNTIME_DIR to one of your own",
             ) from error
-        return True
+        return pong
+
+    def _answer(self) -> Pong | None:
+        """Ask it; ``None`` where nobody listens, or what listened ended. A bare connect would fill its log."""
+        try:
+            return ping(self.address, timeout=START_TIMEOUT)
+        except PingFailed as failure:
+            if failure.pending:
+                raise self._failure(str(failure)) from None
+            return None
+
+    def _first_answer(self) -> Pong:
+        try:
+            return ping(self.address, timeout=START_TIMEOUT)
+        except PingFailed as failure:
+            raise self._failure(str(failure)) from None
+
+    def _failure(self, reason: str) -> ServiceStartError:
+        return ServiceStartError(
+            f"the private Podman service did not start: {reason} ({self.socket})",
+            hint="run 'podjig doctor'; it names what is broken on this host and the repair",
+            logs=Log(self.log_path).tail(),
+        )
 
     def _spawn(self) -> None:
         import subprocess
@@ -222,18 +241,3 @@ class PrivateService:
             listener.close()
             raise
         return listener
-
-    def _first_answer(self, started: bool) -> Pong:
-        while True:
-            try:
-                return ping(self.address, timeout=START_TIMEOUT)
-            except PingFailed as failure:
-                # One that another process started, or that was about to end, deserves a start of our own.
-                if not started:
-                    started = self._start() or self.running()
-                    continue
-                raise ServiceStartError(
-                    f"the private Podman service did not start: {failure} ({self.socket})",
-                    hint="run 'podjig doctor'; it names what is broken on this host and the repair",
-                    logs=Log(self.log_path).tail(),
-                ) from None

@@ -1,0 +1,7 @@
+"""``python -m podjig.cli``: the same as ``podjig``."""
+
+import sys
+
+from podjig.cli import main
+
+sys.exit(main())
