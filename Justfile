@@ -1,6 +1,7 @@
 # The front door. `./dev` lists the recipes, `./dev RECIPE` runs one and sets up whatever it needs.
 
 set positional-arguments
+set ignore-comments
 
 export JUST := just_executable()
 
@@ -67,12 +68,13 @@ lint: _dev
     .venv/bin/lint-imports --no-cache
     @tools/shell-scripts
 
-# Type checkers: mypy on everything, pyright on the public names
+# Type checkers: mypy on everything, pyright on the package and on how completely it is typed
 [group('check')]
 types: _dev
     .venv/bin/mypy
     .venv/bin/pyright
-    .venv/bin/pyright --verifytypes podjig --ignoreexternal
+    # This mode reads no configuration: it takes the first Python on the path.
+    PATH="$PWD/.venv/bin:$PATH" pyright --verifytypes podjig --ignoreexternal
 
 # Repair what the linters can repair
 [group('check')]
