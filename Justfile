@@ -21,7 +21,7 @@ demo: _host
 [private]
 _demo: _host _venv
     @.venv/bin/python containers/build.py postgres:17 redis:8
-    @cd tests/projects/article && "$OLDPWD/.venv/bin/pytest" -v
+    @cd tests/projects/article && "$OLDPWD/tools/pytest" -v
 
 # The whole suite; arguments go to pytest: `./dev test -k redis`
 [group('test')]
@@ -30,7 +30,7 @@ test *ARGS: _host
 
 [private]
 _test *ARGS: _host _venv _images
-    .venv/bin/pytest --numprocesses 2 --dist loadgroup -m "not rootful" "$@"
+    tools/pytest --numprocesses 2 --dist loadgroup -m "not rootful" "$@"
 
 # The built wheel in an environment of its own, with nothing of the checkout
 [group('test')]

@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Print [tool.podjig.images] of our pyproject.toml as a PODJIG_IMAGE_MAP, for projects outside the checkout."""
+"""Print a PODJIG_IMAGE_MAP that chooses the suite's images, whatever project the tests lie in.
+
+That is the table [tool.podjig.images] of our pyproject.toml; with PODJIG_TEST_IMAGES=upstream, each of its names stands
+for itself, which takes back the table.
+"""
 
 import os
 import sys
@@ -11,5 +15,7 @@ else:
     import tomli as tomllib
 
 settings = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
-images = {} if os.environ.get("PODJIG_TEST_IMAGES") == "upstream" else settings["tool"]["podjig"]["images"]
-print(",".join(f"{name}={substitute}" for name, substitute in images.items()))
+images = settings["tool"]["podjig"]["images"]
+if os.environ.get("PODJIG_TEST_IMAGES") == "upstream":
+    images = {name: f"docker.io/library/{name}" for name in images}
+print(",".join(f"{name}={image}" for name, image in images.items()))
