@@ -8,6 +8,7 @@ from pathlib import Path
 from podjig import config
 from podjig.engine.values import ContainerState
 from podjig.errors import ContainerExited, EngineTimeout, ResourceNotFound, WaitTimeout
+from podjig.wait.process import is_process_of
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
 
@@ -38,7 +39,7 @@ def wait_until_ready(
         strategy: What to wait for.
         timeout: Seconds; overrides the strategy's own deadline and the setting ``startup_timeout``.
         interval: Seconds between two checks; overrides the strategy's own.
-        exit_ends: Whether the container's end ends the wait (unless the strategy expects it).
+        exit_ends: Whether the container's end ends the wait.
 
     Returns:
         The seconds that it took.
@@ -58,7 +59,7 @@ def wait_until_ready(
         elapsed = time.monotonic() - started
         if missing is None:
             return elapsed
-        if exit_ends and not strategy.expects_exit:
+        if exit_ends:
             ended = life.ended()
             # What it wrote or left behind in its last moment may be what was waited for.
             if ended is not None and look(target, strategy) is not None:
@@ -115,8 +116,8 @@ class LifeWatch:
         if not state.running:
             return state if state.ended else None
         if not self._process_known and self._target.engine.info.local and state.pid:
-            path = Path(f"/proc/{state.pid}")
-            self._process = path if path.exists() else None  # another pid namespace shows it elsewhere
+            # Where the engine lives in another pid namespace, that number is another process here, or none.
+            self._process = Path(f"/proc/{state.pid}") if is_process_of(state.pid, self._target.id) else None
             self._process_known = True
         elif self._process is not None:
             self._process = None  # gone, yet it runs: restarted, and from now on asked of the engine
