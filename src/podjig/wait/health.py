@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from podjig.errors import CapabilityMissing, DefinitionError
+from podjig.errors import CapabilityMissing, DefinitionError, EngineRequestError, ResourceNotFound
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
 
@@ -20,12 +20,17 @@ class HealthcheckWaitStrategy(WaitStrategy):
             if not state.health:
                 raise CapabilityMissing(f"{engine.info.name} does not run the healthcheck of {target.description}")
             return None if state.health == "healthy" else f"last status: {state.health}"
-        result = engine.run_healthcheck(target.id)
-        if not result.status:
+        try:
+            result = engine.run_healthcheck(target.id)
+        except ResourceNotFound:
+            raise
+        except EngineRequestError:
+            if engine.inspect_container(target.id).state.health:
+                raise
             raise DefinitionError(
                 f"{target.description} has no healthcheck",
                 hint="give it one with with_healthcheck('command'), or wait for something else",
-            )
+            ) from None
         return None if result.status == "healthy" else f"last check: {result.status} {result.output.strip()[-200:]}"
 
     def describe(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from podjig.errors import DefinitionError
 from podjig.spec import Port
@@ -46,18 +46,22 @@ class HttpWaitStrategy(WaitStrategy):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Take port, path and TLS from a URL; the host's name in it is not used.
+        """Take port, path, TLS and credentials from a URL; the host's name in it is not used.
 
         Raises:
             DefinitionError: It is not an http or https URL.
         """
-        parts = urlsplit(url)
+        hint = "write http://localhost:8080/health"
+        try:
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError as error:
+            raise DefinitionError(f"{url!r} is not a URL: {error}", hint=hint) from None
         if parts.scheme not in ("http", "https"):
-            raise DefinitionError(f"{url!r} is not an http or https URL", hint="write http://localhost:8080/health")
-        strategy = cls(
-            parts.port or (443 if parts.scheme == "https" else 80),
-            parts.path + (f"?{parts.query}" if parts.query else ""),
-        )
+            raise DefinitionError(f"{url!r} is not an http or https URL", hint=hint)
+        strategy = cls(port, parts.path + (f"?{parts.query}" if parts.query else ""))
+        if parts.username is not None:
+            strategy.with_basic_credentials(unquote(parts.username), unquote(parts.password or ""))
         return strategy.using_tls() if parts.scheme == "https" else strategy
 
     def for_status_code(self, code: int) -> Self:

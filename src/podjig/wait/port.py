@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from podjig.errors import PortError
 from podjig.spec import Port
+from podjig.wait.process import is_process_of
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
 
@@ -22,11 +24,16 @@ class PortWaitStrategy(WaitStrategy):
         port: The container's port.
 
     Raises:
-        PortError: The port is out of range.
+        PortError: The port is out of range, or not of TCP.
     """
 
     def __init__(self, port: int | str) -> None:
         self._port = Port.parse(port)
+        if self._port.protocol != "tcp":
+            raise PortError(
+                f"port {self._port} cannot be waited for: only a TCP port has a listener",
+                hint="wait for a line in the log, or for a function that asks the server",
+            )
 
     def check(self, target: WaitTarget) -> str | None:
         if self._port.container in _listening_ports(target):
@@ -39,7 +46,7 @@ class PortWaitStrategy(WaitStrategy):
 
 def _listening_ports(target: WaitTarget) -> set[int]:
     state = target.engine.inspect_container(target.id).state
-    if target.engine.info.local and _is_process_of(state.pid, target.id):
+    if target.engine.info.local and is_process_of(state.pid, target.id):
         folder = Path(f"/proc/{state.pid}/net")
         return parse_socket_table("".join((folder / name).read_text() for name in _tables(folder)))
     result = target.engine.exec(target.id, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout=10)
@@ -48,15 +55,6 @@ def _listening_ports(target: WaitTarget) -> set[int]:
 
 def _tables(folder: Path) -> list[str]:
     return [name for name in ("tcp", "tcp6") if (folder / name).exists()]
-
-
-def _is_process_of(pid: int, container_id: str) -> bool:
-    """Whether ``pid`` means here what it means to the engine: its parent is the container's monitor."""
-    try:
-        parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-        return container_id in Path(f"/proc/{parent}/cmdline").read_text()
-    except OSError:
-        return False
 
 
 def parse_socket_table(text: str) -> set[int]:
