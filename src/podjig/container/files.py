@@ -37,17 +37,20 @@ def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int
             where ``None``.
 
     Raises:
-        CopyError: The source does not exist, or the destination's folder does not.
+        CopyError: The source does not exist or cannot be read, or the destination's folder does not exist.
     """
     if not posixpath.isabs(destination):
         raise CopyError(f"destination {destination!r} is not an absolute path", hint="begin it with /")
     if destination.endswith("/"):
         if isinstance(source, bytes):
             raise CopyError(f"bytes need a file name, but {destination!r} is a folder", hint="add a file name")
-        destination += Path(source).name
+        destination += Path(os.path.abspath(source)).name  # noqa: PTH100  "." has a name; a link keeps its own
     folder, name = posixpath.split(posixpath.normpath(destination))
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as archive:
-        _pack(source, name, mode, archive)
+        try:
+            _pack(source, name, mode, archive)
+        except OSError as error:
+            raise CopyError(f"{source!s} cannot be read: {error}") from None
         archive.seek(0)
         engine.put_archive(id, folder, archive)  # type: ignore[arg-type]  # SpooledTemporaryFile is IO[bytes] in all but name before 3.11
 
@@ -66,7 +69,8 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
         The content where ``destination`` is ``None``, else nothing (``b""``).
 
     Raises:
-        CopyError: There is no such path inside, or the destination's folder does not exist here.
+        CopyError: There is no such path inside, the destination's folder does not exist here, or it cannot be
+            written to.
     """
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         for chunk in engine.get_archive(id, source):
@@ -80,7 +84,10 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
                 destination = destination / posixpath.basename(posixpath.normpath(source))
             if not destination.parent.is_dir():
                 raise CopyError(f"there is no folder {str(destination.parent)!r} on this machine", hint="make it first")
-            _unpack(archive, members, destination)
+            try:
+                _unpack(archive, members, destination)
+            except OSError as error:
+                raise CopyError(f"{source!r} cannot be written to {str(destination)!r}: {error}") from None
     return b""
 
 
@@ -103,7 +110,8 @@ def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> Non
                 member.mode = mode
             return member
 
-        archive.add(path, arcname=name, filter=owned_by_root)
+        # What a link leads to is what the user means; links within a folder stay links.
+        archive.add(path.resolve(), arcname=name, filter=owned_by_root)
 
 
 def _content(archive: tarfile.TarFile, members: Iterable[tarfile.TarInfo], source: str) -> bytes:
@@ -118,15 +126,13 @@ def _content(archive: tarfile.TarFile, members: Iterable[tarfile.TarInfo], sourc
 def _unpack(archive: tarfile.TarFile, members: list[tarfile.TarInfo], destination: Path) -> None:
     """Write files, folders and links, each below ``destination``: an archive is never trusted to stay there."""
     for member in members:
-        parts = PurePosixPath(member.name).parts[1:]  # the first is the copied thing's own name
-        if ".." in parts:
-            raise CopyError(f"the archive wants to write {member.name!r}, outside of {str(destination)!r}")
-        path = destination.joinpath(*parts)
-        if any(above.is_symlink() for above in (path, *path.parents) if destination in above.parents):
-            raise CopyError(f"the archive wants to write through a link at {str(path)!r}")
+        path = _below(destination, member.name)
         if member.isdir():
             path.mkdir(exist_ok=True)
-        elif member.issym():
+            continue
+        if path.is_symlink() and path != destination:
+            path.unlink()  # an earlier copy's: replaced, never written through
+        if member.issym():
             path.symlink_to(member.linkname)
         elif member.isfile():
             content = archive.extractfile(member)
@@ -136,5 +142,17 @@ def _unpack(archive: tarfile.TarFile, members: list[tarfile.TarInfo], destinatio
                 shutil.copyfileobj(content, file)
             path.chmod(member.mode & 0o777)
         elif member.islnk():
-            linked = destination.joinpath(*PurePosixPath(member.linkname).parts[1:])
-            shutil.copy2(linked, path)
+            shutil.copy2(_below(destination, member.linkname), path, follow_symlinks=False)
+
+
+def _below(destination: Path, name: str) -> Path:
+    """Return where the archive's ``name`` belongs, by a way on which there is neither ``..`` nor a link."""
+    parts = PurePosixPath(name).parts[1:]  # the first is the copied thing's own name
+    if ".." in parts:
+        raise CopyError(f"the archive names {name!r}, outside of {str(destination)!r}")
+    path = destination
+    for part in parts:
+        if path.is_symlink():
+            raise CopyError(f"the archive wants to write through the link {str(path)!r}")
+        path = path / part
+    return path
