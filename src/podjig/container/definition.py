@@ -83,14 +83,7 @@ class ContainerDefinition:
 
     def with_env(self, key: str, value: str | int | float) -> Self:
         """Set an environment variable."""
-        if not isinstance(key, str) or not key or "=" in key or "\0" in key:
-            raise DefinitionError(f"{key!r} is not a name of an environment variable")
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise DefinitionError(
-                f"environment variable {key} has the value {value!r}, which is no text",
-                hint="leave it out, or write the text that the program expects, like '' or 'true'",
-            )
-        self._env[key] = str(value)
+        self._env[key] = env_text(key, value)
         return self
 
     def with_envs(self, **variables: str | int | float) -> Self:
@@ -146,7 +139,7 @@ class ContainerDefinition:
 
     def with_cpu_limit(self, cpus: float) -> Self:
         """Limit it to this many processors; fractions are fine."""
-        return self._limit(cpus=float(cpus))
+        return self._limit(cpus=cpus)
 
     def with_pids_limit(self, pids: int) -> Self:
         """Limit the number of its processes."""
@@ -347,3 +340,19 @@ class ContainerDefinition:
             raise MountError(f"two mounts on {mount.target!r} of {self.image}", hint="a path takes one mount")
         self._mounts.append(mount)
         return self
+
+
+def env_text(key: object, value: object) -> str:
+    """Return an environment variable's value as text.
+
+    Raises:
+        DefinitionError: ``key`` is no name, or ``value`` neither text nor a number.
+    """
+    if not isinstance(key, str) or not key or "=" in key or "\0" in key:
+        raise DefinitionError(f"{key!r} is not a name of an environment variable")
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise DefinitionError(
+            f"environment variable {key} has the value {value!r}, which is no text",
+            hint="leave it out, or write the text that the program expects, like '' or 'true'",
+        )
+    return str(value)

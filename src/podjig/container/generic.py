@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from podjig import config
-from podjig.container.definition import ContainerDefinition
+from podjig.container.definition import ContainerDefinition, env_text
 from podjig.container.files import Source, copy_in, copy_out
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ContainerInfo, ExecResult
-from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError, PortError
+from podjig.errors import AlreadyStartedError, DefinitionError, NotStartedError, PodjigError, PortError
 from podjig.image.store import ensure_image
 from podjig.spec import Port, seconds
 from podjig.spec.command import split_command
@@ -248,14 +248,19 @@ class GenericContainer(ContainerDefinition):
 
         Close the iterator to stop early.
         """
-        rest = b""
         chunks = self.engine.follow_logs(self.id, stdout=stdout, stderr=stderr, since=since, tail=tail)
-        for chunk in chunks:
-            *lines, rest = (rest + chunk.data).split(b"\n")
-            for line in lines:
-                yield line.decode("utf-8", "replace")
-        if rest:
-            yield rest.decode("utf-8", "replace")
+        rest = {"stdout": b"", "stderr": b""}
+        try:
+            for chunk in chunks:
+                *lines, rest[chunk.stream] = (rest[chunk.stream] + chunk.data).split(b"\n")
+                for line in lines:
+                    yield line.decode("utf-8", "replace")
+            for last in filter(None, rest.values()):
+                yield last.decode("utf-8", "replace")
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
 
     # What is done to it
 
@@ -284,11 +289,15 @@ class GenericContainer(ContainerDefinition):
             CommandNotFound: There is no such program.
             ExecTimeout: It did not end in time.
             ContainerExited: The container does not run.
+            DefinitionError: The command is empty, or a value in ``env`` is no text.
         """
+        words = split_command(command)
+        if not words:
+            raise DefinitionError("the command to run is empty", hint="name a program and its arguments")
         return self.engine.exec(
             self.id,
-            split_command(command),
-            env=env,
+            words,
+            env={key: env_text(key, value) for key, value in (env or {}).items()},
             user=None if user is None else str(user),
             workdir=workdir,
             privileged=privileged,

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from podjig.errors import DefinitionError
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or isinstance(value, float)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ulimit:
     """One resource limit of the container's processes, as ``setrlimit(2)`` has them.
@@ -26,6 +34,8 @@ class Ulimit:
             raise DefinitionError(
                 f"ulimit name {self.name!r} is not a resource", hint="use a name like 'nofile' or 'nproc'"
             )
+        if not _is_whole(self.soft) or not _is_whole(self.hard):
+            raise DefinitionError(f"ulimit {self.name}={self.soft!r}:{self.hard!r} is not a pair of whole numbers")
         if self.soft < -1 or self.hard < -1 or (self.hard != -1 and not -1 < self.soft <= self.hard):
             raise DefinitionError(
                 f"ulimit {self.name}={self.soft}:{self.hard} is not a soft limit within a hard one",
@@ -54,7 +64,7 @@ class Limits:
     ulimits: tuple[Ulimit, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.cpus is not None and not self.cpus > 0:
+        if self.cpus is not None and not (_is_number(self.cpus) and self.cpus > 0):
             raise DefinitionError(f"cpus must be more than zero, not {self.cpus!r}", hint="write for example 1.5")
-        if self.pids is not None and self.pids < 1:
+        if self.pids is not None and not (_is_whole(self.pids) and self.pids >= 1):
             raise DefinitionError(f"pids must be one or more, not {self.pids!r}")
