@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from podjig.container import GenericContainer
+from podjig.container.definition import env_text
 from podjig.errors import DefinitionError
 from podjig.services.server_command import with_defaults
 from podjig.spec import ContainerSpec, Port
@@ -87,7 +88,7 @@ class PostgresContainer(GenericContainer):
         attribute = _VARIABLES.get(key)
         if attribute is None:
             return super().with_env(key, value)
-        setattr(self, attribute, _not_empty(attribute, value))
+        setattr(self, attribute, _not_empty(attribute, env_text(key, value)))
         return self
 
     def with_server_settings(self, **settings: str | int | float) -> Self:
@@ -141,7 +142,7 @@ class PostgresContainer(GenericContainer):
         if not self.durable:
             settings = TEST_PROFILE | settings
             arguments = spec.env.get("POSTGRES_INITDB_ARGS", "")
-            variables["POSTGRES_INITDB_ARGS"] = f"{arguments} --no-sync".strip()
+            variables["POSTGRES_INITDB_ARGS"] = f"{arguments} -N".strip()  # --no-sync, by the name that 9.6 knows
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return replace(
             spec,
