@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from podjig.errors import ConfigError
+
 MARKER = "integration: needs a real container; deselect with -m 'not integration'"
 
 
@@ -23,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)  # the terminal reporter is made by such a hook as well, before this one
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; put the command line over the other settings."""
     config.addinivalue_line("markers", MARKER)
@@ -31,7 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(given.values()):
         from podjig import config as settings
 
-        settings.use(settings.load(folder=config.rootpath).override("command line", **given))
+        try:
+            settings.use(settings.load(folder=config.rootpath).override("command line", **given))
+        except ConfigError as error:
+            raise pytest.UsageError(str(error)) from None
+        config.add_cleanup(lambda: settings.use(None))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
