@@ -94,11 +94,14 @@ STARTUP_TIMEOUT = Setting(
 SERVICE_IDLE = Setting(
     "service_idle", "PODJIG_SERVICE_IDLE", 120.0, _number, "seconds without a request after which our Podman service ends"
 )
+LIFETIME = Setting(
+    "lifetime", "PODJIG_LIFETIME", 6 * 3600.0, _number, "seconds after which the engine itself ends a container left behind"
+)
 HOST: Setting[str] = Setting(
     "host", "PODJIG_HOST", "", _text, "name or address of the engine's host, as tests reach published ports"
 )
 
-SETTINGS: tuple[Setting[Any], ...] = (ENGINE, IMAGES, PULL, STARTUP_TIMEOUT, SERVICE_IDLE, HOST)
+SETTINGS: tuple[Setting[Any], ...] = (ENGINE, IMAGES, PULL, STARTUP_TIMEOUT, SERVICE_IDLE, LIFETIME, HOST)
 
 
 class Config:

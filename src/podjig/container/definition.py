@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from podjig.cleanup.session import Keep
 from podjig.container.engine_keywords import apply_keywords
 from podjig.container.env_file import read_env_file
 from podjig.container.files import Source
@@ -62,6 +63,7 @@ class ContainerDefinition:
         self._pull_policy: str | None = None
         self._strategy: WaitStrategy | None = None
         self._startup_timeout: float | None = None
+        self._keep: Keep | None = None
 
     # What runs
 
@@ -289,6 +291,11 @@ class ContainerDefinition:
     def with_startup_timeout(self, timeout: float | timedelta) -> Self:
         """Give it this many seconds to become ready, whatever it waits for."""
         self._startup_timeout = seconds(timeout, what="startup timeout")
+        return self
+
+    def with_keep(self, duration: float | timedelta = 24 * 3600.0, why: str = "kept by its definition") -> Self:
+        """Keep it when its ``with`` block or session ends, for ``duration`` seconds; see :meth:`GenericContainer.keep`."""
+        self._keep = Keep(duration=seconds(duration, what="duration"), why=why)
         return self
 
     # The rest

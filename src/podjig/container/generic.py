@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from podjig import config
+from podjig.cleanup.session import Keep, session_of
 from podjig.container.definition import ContainerDefinition, env_text
 from podjig.container.files import Source, copy_in, copy_out
 from podjig.engine.discovery import current_engine
@@ -25,6 +26,9 @@ from podjig.wait.loop import wait_until_ready
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+KEEP = 24 * 3600.0
+"""Seconds a container is kept on purpose unless told otherwise."""
 
 EXEC_TIMEOUT = 300.0
 """Seconds a command run with :meth:`GenericContainer.exec` may take unless told otherwise."""
@@ -73,6 +77,7 @@ class GenericContainer(ContainerDefinition):
         self._chosen_engine = engine
         self._engine: Engine | None = None
         self._id: str | None = None
+        self._pid = 0
         self._info: ContainerInfo | None = None
         if command is not None:
             self.with_command(command)
@@ -109,8 +114,14 @@ class GenericContainer(ContainerDefinition):
         spec = self.spec()
         engine = self._chosen_engine or current_engine()
         ensure_image(engine, spec.image, policy=self._pull_policy, platform=spec.platform)
+        session = session_of(engine)
+        if session is not None:
+            spec = session.own(spec, keep=self._keep)
         self._engine, self._id, self._info = engine, engine.create_container(spec), None
+        self._pid = os.getpid()
         try:
+            if session is not None and self._keep is None:
+                session.opened(self._id, self.stop)
             for source, destination, mode in self._copies:
                 copy_in(engine, self._id, source, destination, mode)
             engine.start_container(self._id)
@@ -132,7 +143,26 @@ class GenericContainer(ContainerDefinition):
         if grace:
             self._engine.stop_container(self._id, timeout=grace)
         self._engine.remove_container(self._id)
-        self._id = self._info = None
+        self._forget()
+
+    def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
+        """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
+
+        ``podjig ps`` lists it; ``podjig clean NAME`` removes it, and so does any clean-up once it has expired.
+        :meth:`with_keep` says the same before the start.
+
+        Args:
+            duration: Seconds from now until it expires. The engine ends it earlier if its lifetime (the setting
+                ``lifetime``) is over.
+            why: The reason, which ``podjig ps`` shows.
+
+        Raises:
+            NotStartedError: It is not started.
+        """
+        session = session_of(self.engine)
+        if session is not None:
+            session.keep(self.id, duration=seconds(duration, what="duration"), why=why)
+        self._keep = Keep(duration=seconds(duration), why=why)
 
     def wait(self, timeout: float | timedelta | None = None) -> int:
         """Wait for its end and return the exit code; at most ``timeout`` seconds (default: one hour).
@@ -149,7 +179,12 @@ class GenericContainer(ContainerDefinition):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if self._id is not None and self._pid != os.getpid():
+            return  # a forked child leaves the block, too, and the container is its parent's
+        if self._keep is None:
+            self.stop()
+        else:
+            self._forget()
 
     # What it is
 
@@ -365,7 +400,14 @@ class GenericContainer(ContainerDefinition):
         except PodjigError as second:
             if isinstance(error, PodjigError):
                 error.message += f"\n  and it could not be removed: {second.message}"
-            self._id = self._info = None
+            self._forget()
+
+    def _forget(self) -> None:
+        """Be as before the start: what there was is removed, or left to those who clean up."""
+        session = session_of(self._engine) if self._engine is not None else None
+        if session is not None and self._id is not None:
+            session.closed(self._id)
+        self._id = self._info = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self).__new__(type(self))

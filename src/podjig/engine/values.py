@@ -20,6 +20,7 @@ class Capabilities:
         image_volumes: A container's image volumes can be made tmpfs or left out.
         pause: Containers can be frozen here.
         limits: Memory, cpu and pids limits are in force.
+        outlives_client: What is made goes on when this process ends.
     """
 
     pods: bool = False
@@ -28,6 +29,7 @@ class Capabilities:
     image_volumes: bool = False
     pause: bool = False
     limits: bool = False
+    outlives_client: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from podjig.cleanup.session import session_of
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError, ImageBuildError, NotStartedError
@@ -85,8 +87,12 @@ class DockerImage:
         """
         engine = self._engine or current_engine()
         self._output.clear()
+        session = session_of(engine) if self.clean_up else None
+        spec = self._spec
+        if session is not None:
+            spec = replace(spec, labels={**spec.labels, **session.labels("image")})
         with ProgressLine(f"podjig: building {self.tag}") as progress:
-            for line in engine.build_image(self._spec):
+            for line in engine.build_image(spec):
                 self._output.append(line)
                 progress.update(line)
                 if self._on_output is not None:
@@ -97,6 +103,8 @@ class DockerImage:
                 f"the build of {self.tag} ended without an image", logs="".join(self._output[-20:])
             )
         self._engine, self._id = engine, built.id
+        if session is not None:
+            session.opened(f"image {self.tag}", self.remove)
         return self
 
     def remove(self) -> None:
@@ -104,6 +112,9 @@ class DockerImage:
         if self._engine is not None and self._id is not None:
             self._engine.remove_image(self.tag)
             self._id = None
+            session = session_of(self._engine)
+            if session is not None:
+                session.closed(f"image {self.tag}")
 
     @property
     def id(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import pytest
 
 from podjig.errors import ConfigError
@@ -30,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; put the command line over the other settings."""
     config.addinivalue_line("markers", MARKER)
     _show_progress(config)
+    _clean_up_at_the_end(config)
     given = {name: config.getoption(f"podjig_{name}") for name in ("engine", "pull")}
     if any(given.values()):
         from podjig import config as settings
@@ -64,3 +68,25 @@ def _show_progress(config: pytest.Config) -> None:
 
     progress.send_to(write)
     config.add_cleanup(lambda: progress.send_to(None))
+
+
+_runs = 0
+"""Runs of pytest under way in this process: one, or more where a plugin's tests run pytest inside pytest."""
+
+
+def _clean_up_at_the_end(config: pytest.Config) -> None:
+    """Remove what was started and not stopped, at the end of the outermost run; let SIGTERM be such an end."""
+    from podjig.cleanup import signals
+
+    global _runs  # noqa: PLW0603
+    _runs += 1
+    signals.terminate_with(lambda: pytest.exit.Exception("SIGTERM", returncode=128 + signal.SIGTERM))
+
+    def end() -> None:
+        global _runs  # noqa: PLW0603
+        _runs -= 1
+        session = sys.modules.get("podjig.cleanup.session")
+        if session is not None and _runs == 0:
+            session.close_sessions()
+
+    config.add_cleanup(end)

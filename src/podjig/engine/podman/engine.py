@@ -66,6 +66,7 @@ class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs):
                 image_volumes=True,
                 pause=controlled,
                 limits=controlled,
+                outlives_client=True,
             )
         return self._capabilities
 

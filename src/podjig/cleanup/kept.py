@@ -1,0 +1,54 @@
+"""Records of what is kept on purpose after it was made: labels cannot be changed then."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptRecord:
+    """One kept resource.
+
+    Attributes:
+        until: When it expires, in seconds since the epoch.
+        why: Why it is kept, in words.
+    """
+
+    until: float
+    why: str
+
+
+class KeptRecords:
+    """The records in a folder, one file a resource."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, id: str, *, seconds: float, why: str) -> None:
+        """Keep the resource with this id for ``seconds`` from now.
+
+        Raises:
+            OSError: The folder cannot be written to.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record = KeptRecord(until=time.time() + seconds, why=why)
+        name = id.replace("/", "_")
+        temporary = self._folder / f".{name}.new"
+        temporary.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        temporary.rename(self._folder / name)  # whole or not at all
+
+    def get(self, id: str) -> KeptRecord | None:
+        """Return the record of the resource with this id; ``None`` if there is none."""
+        path = self._folder / id.replace("/", "_")
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            return KeptRecord(until=float(raw["until"]), why=str(raw["why"]))
+        except FileNotFoundError:
+            return None
+
+    def forget(self, id: str) -> None:
+        """Drop a record. Quiet where there is none."""
+        (self._folder / id.replace("/", "_")).unlink(missing_ok=True)
