@@ -185,10 +185,15 @@ class PrivateService:
             raise self._failure(str(failure)) from None
 
     def _failure(self, reason: str) -> ServiceStartError:
+        from podjig.engine.log_diagnosis import findings
+
+        logs = Log(self.log_path).tail()
+        words = [line.removeprefix("Error: ") for line in logs.splitlines() if line.startswith("Error: ")]
+        known = findings(logs)
         return ServiceStartError(
-            f"the private Podman service did not start: {reason} ({self.socket})",
-            hint="run 'podjig doctor'; it names what is broken on this host and the repair",
-            logs=Log(self.log_path).tail(),
+            f"the private Podman service did not start: {words[-1] if words else reason} ({self.socket})",
+            hint=known[0].repair if known else "run 'podjig doctor', and look at your own containers.conf",
+            logs=logs,
         )
 
     def _spawn(self) -> None:
