@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -170,8 +171,15 @@ def build_all(names: list[str], recipes: dict[str, str]) -> int:
 def build_one(name: str, recipe: str, progress: Progress) -> None:
     how = "failed"
     report = progress.begin(name)
+    engine = current_engine()
     try:
+        before = engine.inspect_image(PREFIX + name)
         IMAGES[name].build(PREFIX + name, {RECIPE_LABEL: recipe}, report)
+        after = engine.inspect_image(PREFIX + name)
+        if before and after and before.id != after.id:
+            # Nameless now, and of no more use than the space it takes; a container or an image on top may still need it.
+            with suppress(PodjigError):
+                engine.remove_image(before.id)
         how = "built"
     finally:
         progress.end(name, how)
