@@ -177,7 +177,7 @@ def build_one(name: str, recipe: str, progress: Progress) -> None:
         IMAGES[name].build(PREFIX + name, {RECIPE_LABEL: recipe}, report)
         after = engine.inspect_image(PREFIX + name)
         if before and after and before.id != after.id:
-            # Nameless now, and of no more use than the space it takes; a container or an image on top may still need it.
+            # It has no name any more. A container, or an image on top of it, may still need it.
             with suppress(PodjigError):
                 engine.remove_image(before.id)
         how = "built"
