@@ -33,3 +33,8 @@ def label_filter(labels: Mapping[str, str] | None) -> dict[str, str]:
 def shown(id: str) -> str:
     """Return a container's name, or its id in the short form that command lines show, quoted for a message."""
     return repr(id[:12] if len(id) == 64 else id)
+
+
+def carries_all(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
+    """Whether all ``wanted`` are among ``labels``; an empty value stands for any."""
+    return all(name in labels and value in ("", labels[name]) for name, value in (wanted or {}).items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from podjig.engine.podman.transport import path_part
-from podjig.engine.podman.verbs import QUICK, Verbs, label_filter
+from podjig.engine.podman.verbs import QUICK, Verbs, carries_all, label_filter
 from podjig.errors import EngineRequestError, NameInUse
 
 
@@ -40,4 +40,7 @@ class VolumeVerbs(Verbs):
         answer = self._transport.call(
             "GET", "volumes/json", what="list volumes", deadline=QUICK, params=label_filter(labels)
         )
-        return [str(volume["Name"]) for volume in answer.json() or ()]
+        # 4.x lists what carries any of the labels, so they are looked at once more.
+        return [
+            str(volume["Name"]) for volume in answer.json() or () if carries_all(volume.get("Labels") or {}, labels)
+        ]
