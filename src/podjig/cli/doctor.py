@@ -22,7 +22,7 @@ from podjig.engine.finding import Finding
 from podjig.engine.log_diagnosis import findings as log_findings
 from podjig.engine.service import PrivateService
 from podjig.engine.service_log import Log
-from podjig.errors import EngineError, PodjigError
+from podjig.errors import PodjigError
 
 _DESCRIPTION = """\
 Look at this host as podjig does: every place where an engine may be and what was found there, the settings chosen for
@@ -106,7 +106,7 @@ def _check(config: Config) -> dict[str, Any]:
         engine.ping()
         info = engine.info
         engine.close()
-    except EngineError as error:
+    except PodjigError as error:
         return {"ok": False, "error": error.message, "hint": error.hint, "logs": error.logs}
     seconds = time.perf_counter() - began
     return {"ok": True, **asdict(info), "seconds": round(seconds, 3)}

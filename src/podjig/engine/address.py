@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from podjig.errors import ConfigError
 
 KEYWORDS = ("auto", "private", "podman", "docker")
+RUN = "/run"
 SCHEMES = ("unix", "http+unix", "tcp", "http", "https", "ssh")
 
 
@@ -56,7 +57,7 @@ def places(engine: str, environ: Mapping[str, str], *, origin: str = "") -> Iter
         rootless = os.getuid() != 0
         yield Place(label="private service", origin="private service", private=True, rootless=rootless)
     if engine in ("auto", "podman") and os.getuid() != 0:
-        yield _socket("/run/podman/podman.sock", "rootful podman socket", rootless=False)
+        yield _socket(f"{RUN}/podman/podman.sock", "rootful podman socket", rootless=False)
     if engine in ("auto", "docker"):
         yield _from_variable("DOCKER_HOST", environ, explicit=False)
         yield from _docker_sockets(environ)
@@ -102,7 +103,7 @@ def _podman_sockets(environ: Mapping[str, str]) -> Iterator[Place]:
     rootless = os.getuid() != 0
     paths = [f"{folder}/podman/podman.sock" for folder in _runtime_folders(environ)]
     if not rootless:
-        paths.append("/run/podman/podman.sock")
+        paths.append(f"{RUN}/podman/podman.sock")
     if sys.platform == "darwin":
         machine = f"{environ.get('HOME', '')}/.local/share/containers/podman/machine"
         paths += [
@@ -120,9 +121,9 @@ def _docker_sockets(environ: Mapping[str, str]) -> Iterator[Place]:
     if home:
         for name in ("run", "desktop"):
             yield _socket(f"{home}/.docker/{name}/docker.sock", "docker desktop socket", rootless=None)
-    yield _socket("/var/run/docker.sock", "docker socket", rootless=None)
+    yield _socket(f"{RUN}/docker.sock", "docker socket", rootless=None)
 
 
 def _runtime_folders(environ: Mapping[str, str]) -> list[str]:
-    folders = [environ.get("XDG_RUNTIME_DIR", "").rstrip("/"), f"/run/user/{os.getuid()}"]
+    folders = [environ.get("XDG_RUNTIME_DIR", "").rstrip("/"), f"{RUN}/user/{os.getuid()}"]
     return list(dict.fromkeys(folder for folder in folders if folder))

@@ -13,7 +13,7 @@ from podjig.config import ENGINE, SERVICE_IDLE, Config
 from podjig.engine.address import Place, pingable, places
 from podjig.engine.ping import PingFailed, Pong, ping
 from podjig.engine.service import PrivateService
-from podjig.errors import EngineError, EngineNotFound, EngineUnavailable, PodjigError
+from podjig.errors import EngineNotFound, EngineUnavailable, PodjigError
 
 if TYPE_CHECKING:
     from podjig.engine.protocol import Engine
@@ -101,14 +101,14 @@ def connect(config: Config | None = None, *, environ: Mapping[str, str] | None =
     Raises:
         EngineNotFound: No engine answered; the message lists every place and reason.
         EngineUnavailable: The one that the user named did not answer.
-        ConfigError: As :func:`probe`.
+        ConfigError: As :func:`probe`; or the private service was asked for, and a file of Podman's is broken.
     """
     tried = []
     for found in _probes(config, environ):
         if found.usable:
             try:
                 return _connect(found)
-            except EngineError as error:
+            except PodjigError as error:
                 tried.append(Probe(place=found.place, usable=False, reason=_first_line(error), error=error))
         else:
             tried.append(found)
@@ -237,8 +237,8 @@ def _give_up_on_explicit(found: Probe) -> None:
     )
 
 
-def _not_found(tried: list[Probe]) -> EngineError:
-    if len(tried) == 1 and tried[0].error is not None and isinstance(tried[0].error, EngineError):
+def _not_found(tried: list[Probe]) -> PodjigError:
+    if len(tried) == 1 and tried[0].error is not None:
         return tried[0].error  # the private service, asked for by name
     listed = ", ".join(f"{found.place.label} ({found.reason})" for found in tried)
     logs = next((found.error.logs for found in tried if found.error is not None and found.error.logs), "")
