@@ -31,16 +31,17 @@ class FileExistsWaitStrategy(WaitStrategy):
     def check(self, target: WaitTarget) -> str | None:
         if self._on_host:
             return None if Path(self._path).exists() else "it is not there"
-        archive = iter(target.engine.get_archive(target.id, self._path))
         try:
-            next(archive, b"")
+            archive = iter(target.engine.get_archive(target.id, self._path))
+            try:
+                next(archive, b"")
+            finally:
+                close = getattr(archive, "close", None)
+                if close is not None:
+                    close()
         except CopyError:
-            there = " inside; this machine has such a file: on_host=True looks here" if Path(self._path).exists() else ""
-            return f"it is not there{there}"
-        finally:
-            close = getattr(archive, "close", None)
-            if close is not None:
-                close()
+            here = "; this machine has such a file: on_host=True looks here" if Path(self._path).exists() else ""
+            return f"it is not there{' inside' if here else ''}{here}"
         return None
 
     def describe(self) -> str:
