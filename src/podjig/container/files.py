@@ -147,7 +147,7 @@ def _unpack(archive: tarfile.TarFile, members: list[tarfile.TarInfo], destinatio
 
 def _below(destination: Path, name: str) -> Path:
     """Return where the archive's ``name`` belongs, by a way on which there is neither ``..`` nor a link."""
-    parts = PurePosixPath(name).parts[1:]  # the first is the copied thing's own name
+    parts = PurePosixPath(name.lstrip("/")).parts[1:]  # the first is the copied thing's own name
     if ".." in parts:
         raise CopyError(f"the archive names {name!r}, outside of {str(destination)!r}")
     path = destination
