@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.conftest import Tidy
 from podjig.engine.protocol import Engine
 from podjig.errors import EngineRequestError, ImageBuildError, ImagePullError, ResourceNotFound
 from podjig.spec import BuildSpec
@@ -150,10 +151,13 @@ def test_a_build_sees_its_context_less_what_is_ignored(
 
 @pytest.mark.needs("processes")
 def test_a_second_build_uses_the_layers_of_the_first(
-    engine: Engine, tiny_image: str, new_image: str, unique: str, tmp_path: Path
+    engine: Engine, tiny_image: str, new_image: str, unique: str, tmp_path: Path, tidy: Tidy
 ) -> None:
     text = f"FROM {tiny_image}\nRUN echo {unique}\nHEALTHCHECK CMD true\n"
     build(engine, tmp_path, text, new_image)
+    first = engine.inspect_image(new_image)
+    assert first is not None
+    tidy.images.append(first.id)  # the third build takes its name
     assert "cache" in build(engine, tmp_path, text, new_image).lower()
     assert "cache" not in build(engine, tmp_path, text, new_image, no_cache=True).lower()
     image = engine.inspect_image(new_image)

@@ -36,7 +36,11 @@ class ContainerVerbs(Verbs):
         what = f"create {f'container {spec.name!r}' if spec.name else 'a container'} from {spec.image!r}"
         try:
             answer = self._transport.call(
-                "POST", "containers/create", what=what, deadline=QUICK, body=create_request(spec)
+                "POST",
+                "containers/create",
+                what=what,
+                deadline=QUICK,
+                body=create_request(spec, host_ulimits=self._facts.ulimits()),
             )
         except EngineRequestError as error:
             raise _create_fault(error, spec) from None

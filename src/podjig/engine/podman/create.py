@@ -8,15 +8,19 @@ from typing import Any
 
 from podjig.engine.signals import signal_number
 from podjig.errors import DefinitionError
-from podjig.spec import ContainerSpec, Healthcheck, Limits, Mount, NetworkAttachment, Port
+from podjig.spec import ContainerSpec, Healthcheck, Limits, Mount, NetworkAttachment, Port, Ulimit
 
 _NANOSECONDS = 1_000_000_000
 _CPU_PERIOD = 100_000  # microseconds, the kernel's own default
 _UNLIMITED = 2**64 - 1
 
 
-def create_request(spec: ContainerSpec) -> dict[str, Any]:
+def create_request(spec: ContainerSpec, *, host_ulimits: tuple[Ulimit, ...] = ()) -> dict[str, Any]:
     """Return the JSON that creates the container.
+
+    Args:
+        spec: The container.
+        host_ulimits: Limits to name along with the container's own, where it has any.
 
     Raises:
         DefinitionError: The stop signal or platform is unknown.
@@ -44,7 +48,7 @@ def create_request(spec: ContainerSpec) -> dict[str, Any]:
         "timeout": None if spec.lifetime is None else max(1, math.ceil(spec.lifetime)),
         "healthconfig": None if spec.healthcheck is None else _health(spec.healthcheck),
         **_mounts(spec.mounts),
-        **_limits(spec.limits),
+        **_limits(spec.limits, host_ulimits),
         **_network(spec.network_mode, spec.networks),
         **platform_fields(spec.platform),
     }
@@ -111,7 +115,7 @@ def _oci_mount(mount: Mount, type: str, source: str, options: list[str]) -> dict
     return {"destination": mount.target, "type": type, "source": source, "options": options}
 
 
-def _limits(limits: Limits) -> dict[str, Any]:
+def _limits(limits: Limits, host_ulimits: tuple[Ulimit, ...]) -> dict[str, Any]:
     resources: dict[str, Any] = {}
     if limits.memory is not None:
         resources["memory"] = {"limit": limits.memory}
@@ -119,13 +123,14 @@ def _limits(limits: Limits) -> dict[str, Any]:
         resources["cpu"] = {"period": _CPU_PERIOD, "quota": int(limits.cpus * _CPU_PERIOD)}
     if limits.pids is not None:
         resources["pids"] = {"limit": limits.pids}
+    named = {ulimit.name: ulimit for ulimit in (*host_ulimits, *limits.ulimits)} if limits.ulimits else {}
     rlimits = [
         {
             "type": ulimit.name,
             "soft": _UNLIMITED if ulimit.soft == -1 else ulimit.soft,
             "hard": _UNLIMITED if ulimit.hard == -1 else ulimit.hard,
         }
-        for ulimit in limits.ulimits
+        for ulimit in named.values()
     ]
     return {"resource_limits": resources, "shm_size": limits.shm_size, "r_limits": rlimits or None}
 

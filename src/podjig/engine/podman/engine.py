@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from podjig.engine.podman.archives import ArchiveVerbs
@@ -75,6 +76,12 @@ class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs):
 
     def close(self) -> None:
         self._transport.close()
+
+    def native_client(self) -> Any:
+        """Return a ``podman.PodmanClient`` for the same address."""
+        import podman
+
+        return podman.PodmanClient(base_url=self._address)
 
     def _ping(self) -> str:
         answer = self._transport.call("GET", "_ping", what="ping", deadline=QUICK)

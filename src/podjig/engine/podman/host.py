@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import resource
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from podjig.engine.podman.transport import Transport
-from podjig.engine.podman.verbs import QUICK
+from podjig.spec import Ulimit
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_PID_MAX = Path("/proc/sys/kernel/pid_max")
+_DEADLINE = 30.0
 _NEEDED = {"memory", "pids"}
 
 
@@ -45,8 +48,25 @@ class HostFacts:
         delegated = _CGROUPS / f"user.slice/user-{owner}.slice/user@{owner}.service/cgroup.controllers"
         return delegated.exists() and set(delegated.read_text(encoding="ascii").split()) >= _NEEDED
 
+    def ulimits(self) -> tuple[Ulimit, ...]:
+        """Return what must be said of a container that has ulimits of its own, lest it cannot start.
+
+        Given any, Podman forgets the defaults of its configuration and sets the kernel's maximum for the others, which
+        root without CAP_SYS_RESOURCE (in a restricted runner) may not. Rootless engines stay within their limits.
+        """
+        if self.rootless() is not False or self._url.scheme != "unix":
+            return ()
+        limits = []
+        for name, number in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+            _, hard = resource.getrlimit(number)
+            if hard != resource.RLIM_INFINITY:
+                if name == "nproc":  # at its start Podman lowers its own to this
+                    hard = min(hard, int(_PID_MAX.read_text(encoding="ascii")))
+                limits.append(Ulimit(name=name, soft=hard, hard=hard))
+        return tuple(limits)
+
     def _remote_controls(self) -> bool:
-        answer = self._transport.call("GET", "info", what="ask about the engine's host", deadline=QUICK)
+        answer = self._transport.call("GET", "info", what="ask about the engine's host", deadline=_DEADLINE)
         host: dict[str, Any] = answer.json()["host"]
         if not (host.get("security") or {}).get("rootless"):
             return True

@@ -10,12 +10,7 @@ import re
 from podjig.engine.podman import faults
 from podjig.errors import ContainerStartError, EngineRequestError, PortInUse
 
-_PORT = re.compile(
-    r"(?P<address>\S+?):(?P<port>\d+): bind: address already in use"
-    r"|address already in use.*?(?P<port2>\d{1,5})\b"
-    r"|(?P<port3>\d{1,5})/?\w*:? .*address already in use",
-    re.IGNORECASE,
-)
+_BUSY = re.compile(r":(?P<port>\d{1,5}): bind: address already in use", re.IGNORECASE)
 
 _HINTS: tuple[tuple[str, str], ...] = (
     (
@@ -98,9 +93,8 @@ _COMPILED = tuple((re.compile(pattern, re.IGNORECASE | re.DOTALL), hint) for pat
 def start_fault(error: EngineRequestError) -> ContainerStartError:
     """Return the error that says why."""
     if "address already in use" in error.message:
-        match = _PORT.search(error.message)
-        port = next((found for found in match.group("port", "port2", "port3") if found), "") if match else ""
-        which = f"host port {port}" if port else "a host port"
+        match = _BUSY.search(error.message)
+        which = f"host port {match['port']}" if match else "a host port"
         return PortInUse(
             f"{which} is in use: {faults.reason(error)}",
             hint="leave the host port to the engine, or choose another; 'ss -ltnp' shows who listens",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from podjig.engine.podman.host import HostFacts
 from podjig.engine.podman.transport import Transport
 
 QUICK = 30.0
@@ -19,6 +20,7 @@ class Verbs:
     """Base of a group of verbs: the service they call, and whether it runs on this machine."""
 
     _transport: Transport
+    _facts: HostFacts
     _local: bool
 
 
