@@ -84,7 +84,7 @@ ENGINE = Setting(
     _text,
     "which engine: 'auto', 'private' (our own Podman service), 'podman', 'docker', or an address like unix:///path",
 )
-IMAGES: Setting[dict[str, str]] = Setting(
+IMAGES: Setting[Mapping[str, str]] = Setting(
     "images", "PODJIG_IMAGE_MAP", {}, _image_map, "image substitution: a whole name, a repository, or a prefix ending in /"
 )
 PULL = Setting("pull", "PODJIG_PULL", "missing", _pull_policy, "when to pull an image: missing, always, never, newer")

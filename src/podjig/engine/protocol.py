@@ -12,7 +12,7 @@ engines do not resolve short names over their APIs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from podjig.engine.values import (
     Capabilities,
@@ -51,6 +51,13 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of connections. Safe to call twice."""
+
+    def native_client(self) -> Any:
+        """Return the engine's own client library's object, for what podjig has no verb for.
+
+        Raises:
+            CapabilityMissing: It has none.
+        """
 
     # Containers
 

@@ -18,7 +18,8 @@ def with_defaults(
     Returns:
         The command; it begins with an option where the user named no program, since images put theirs in front.
     """
-    head, rest = (), command or ()
+    head: tuple[str, ...] = ()
+    rest = command or ()
     if rest and not rest[0].startswith("-"):
         if rest[0].rpartition("/")[2] != server:
             return command

@@ -88,7 +88,9 @@ def look(target: WaitTarget, strategy: WaitStrategy) -> str | None:
         if strategy.expects_exit:
             raise
         return error.message
-    except (OSError, *strategy.transient_exceptions) as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, *strategy.transient_exceptions)):
+            raise
         return f"last error: {type(error).__name__}: {error}"
 
 

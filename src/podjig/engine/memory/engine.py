@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
+from typing import IO, NoReturn
 
 from podjig.engine.memory.containers import ContainerVerbs
 from podjig.engine.memory.inside import InsideVerbs
 from podjig.engine.values import Capabilities, EngineInfo, ImageInfo, PullProgress
-from podjig.errors import EngineRequestError
+from podjig.errors import CapabilityMissing, EngineRequestError
 from podjig.spec import BuildSpec
 
 ALL_CAPABILITIES = Capabilities(health_on_demand=True, image_volumes=True)
@@ -34,6 +34,9 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def native_client(self) -> NoReturn:
+        raise CapabilityMissing("the in-memory engine has no client library", hint="use podjig's own methods")
 
     # Images
 
