@@ -26,6 +26,10 @@ from podjig.spec import ContainerSpec
 
 _REMOVED_MEANWHILE = re.compile(r"no such container|no container with|being removed|already removed", re.IGNORECASE)
 
+_ENDS_MEANWHILE = re.compile(r"could not be stopped|container state improper", re.IGNORECASE)
+"""A container that ends by itself while it is being stopped or removed."""
+_PAUSES = (0.02, 0.1, 0.5, 2.0)
+
 
 class ContainerVerbs(Verbs):
     """Create, start, stop, remove, inspect, list, wait for containers."""
@@ -56,14 +60,18 @@ class ContainerVerbs(Verbs):
             raise start_fault(error) from None
 
     def stop_container(self, id: str, *, timeout: float) -> None:
-        self._transport.call(
-            "POST",
-            f"containers/{path_part(id)}/stop",
-            what=f"stop container {shown(id)}",
-            deadline=SLOW + timeout,
-            params={"timeout": math.ceil(timeout)},
-            repeatable=True,
-        )
+        try:
+            self._transport.call(
+                "POST",
+                f"containers/{path_part(id)}/stop",
+                what=f"stop container {shown(id)}",
+                deadline=SLOW + timeout,
+                params={"timeout": math.ceil(timeout)},
+                repeatable=True,
+            )
+        except EngineRequestError as error:
+            if not (_ENDS_MEANWHILE.search(error.message) and self.inspect_container(id).state.ended):
+                raise
 
     def kill_container(self, id: str, signal: str = "SIGKILL") -> None:
         self._transport.call(
@@ -77,18 +85,24 @@ class ContainerVerbs(Verbs):
     def remove_container(self, id: str) -> None:
         # timeout=0: else a first process that ignores SIGTERM costs 10 s. volumes=true: the name v, which Docker's
         # API has, is ignored here and leaks anonymous volumes.
-        try:
-            self._transport.call(
-                "DELETE",
-                f"containers/{path_part(id)}",
-                what=f"remove container {shown(id)}",
-                deadline=SLOW,
-                params={"force": True, "timeout": 0, "volumes": True},
-                accept=(404,),
-            )
-        except EngineRequestError as error:
-            if not _REMOVED_MEANWHILE.search(error.message):
-                raise
+        for pause in (*_PAUSES, None):
+            try:
+                self._transport.call(
+                    "DELETE",
+                    f"containers/{path_part(id)}",
+                    what=f"remove container {shown(id)}",
+                    deadline=SLOW,
+                    params={"force": True, "timeout": 0, "volumes": True},
+                    accept=(404,),
+                )
+            except EngineRequestError as error:
+                if _REMOVED_MEANWHILE.search(error.message):
+                    return
+                if pause is None or not _ENDS_MEANWHILE.search(error.message):
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def inspect_container(self, id: str) -> ContainerInfo:
         answer = self._transport.call(

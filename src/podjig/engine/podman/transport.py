@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 from podman.api.client import APIClient
-from podman.api.uds import UDSConnectionPool
+from podman.api.uds import UDSConnection, UDSConnectionPool, UDSSocket
 from urllib3.connectionpool import HTTPConnectionPool
 
 from podjig.engine.podman import faults
@@ -226,8 +226,24 @@ class _FreshPool(HTTPConnectionPool):
         super()._put_conn(conn)
 
 
+class _UnixConnection(UDSConnection):
+    """A connection over a unix socket that leaves none open where nobody listens."""
+
+    def connect(self) -> None:
+        sock: Any = UDSSocket(self.uds)
+        sock.settimeout(self.timeout)
+        try:
+            sock.connect()
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock
+
+
 class _UnixPool(_FreshPool, UDSConnectionPool):
     """Over a unix socket."""
+
+    ConnectionCls = _UnixConnection
 
 
 class _TcpPool(_FreshPool):
