@@ -18,14 +18,23 @@ from podjig.container.files import Source, copy_in, copy_out
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ContainerInfo, ExecResult
-from podjig.errors import AlreadyStartedError, DefinitionError, NotStartedError, PodjigError, PortError
+from podjig.errors import (
+    AlreadyStartedError,
+    DefinitionError,
+    ImageNotFound,
+    NotStartedError,
+    PodjigError,
+    PortError,
+)
 from podjig.image.store import ensure_image
-from podjig.spec import Port, seconds
+from podjig.spec import ContainerSpec, Port, seconds
 from podjig.spec.command import split_command
 from podjig.wait.loop import wait_until_ready
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from podjig.cleanup.session import Session
 
 KEEP = 24 * 3600.0
 """Seconds a container is kept on purpose unless told otherwise."""
@@ -113,11 +122,8 @@ class GenericContainer(ContainerDefinition):
         self._configure()
         spec = self.spec()
         engine = self._chosen_engine or current_engine()
-        ensure_image(engine, spec.image, policy=self._pull_policy, platform=spec.platform)
         session = session_of(engine)
-        if session is not None:
-            spec = session.own(spec, keep=self._keep)
-        self._engine, self._id, self._info = engine, engine.create_container(spec), None
+        self._engine, self._id, self._info = engine, self._create(engine, spec, session), None
         self._pid = os.getpid()
         try:
             if session is not None and self._keep is None:
@@ -387,6 +393,21 @@ class GenericContainer(ContainerDefinition):
 
     def _configure(self) -> None:
         """Complete the definition just before it is used. For subclasses."""
+
+    def _create(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> str:
+        def create() -> str:
+            return engine.create_container(spec if session is None else session.own(spec, keep=self._keep))
+
+        # The image is mostly there, and asking first costs a quick start a tenth of its time. Where named volumes are
+        # made with the container, it is asked for first all the same: they are not to be left over if it is missing.
+        policy = self._pull_policy or config.current()[config.PULL]
+        if policy in ("missing", "never") and not any(mount.kind == "volume" for mount in spec.mounts):
+            try:
+                return create()
+            except ImageNotFound:
+                pass
+        ensure_image(engine, spec.image, policy=policy, platform=spec.platform)
+        return create()
 
     def _wait(self) -> None:
         strategy = self.wait_strategy()
