@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from podjig import errors
-from podjig.config import SETTINGS
+from podjig.config import IMAGES, SETTINGS, current
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -50,9 +51,16 @@ def test_example_runs(example: Example) -> None:
 @pytest.mark.parametrize("example", examples("runnable as a test"))
 def test_example_passes(example: Example, tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(example.code, encoding="utf-8")
-    # With this project's configuration, for its image substitutions: they are looked for from the current folder up.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    images = ",".join(f"{name}={stand_in}" for name, stand_in in current()[IMAGES].items())
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, IMAGES.variable: images},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
 
