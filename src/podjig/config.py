@@ -157,14 +157,28 @@ def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None
 
 
 _current: Config | None = None
+_folder: Path | None = None
 
 
 def current() -> Config:
     """Return the settings of this process, read at the first call."""
     global _current  # noqa: PLW0603  one process, one configuration
     if _current is None:
-        _current = load()
+        _current = load(folder=_folder)
     return _current
+
+
+def look_in(folder: Path) -> Callable[[], None]:
+    """Have :func:`current` read the settings that hold in ``folder``; return what undoes this, and later uses."""
+    global _current, _folder
+    before = _current, _folder
+
+    def undo() -> None:
+        global _current, _folder
+        _current, _folder = before
+
+    _current, _folder = None, folder
+    return undo
 
 
 def use(config: Config | None) -> None:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from podjig import config as settings
 from podjig.errors import ConfigError
 
 MARKER = "integration: needs a real container; deselect with -m 'not integration'"
@@ -32,17 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; put the command line over the other settings."""
     config.addinivalue_line("markers", MARKER)
+    # The project's settings are those of pytest's root folder, wherever pytest was started.
+    config.add_cleanup(settings.look_in(config.rootpath))
     _show_progress(config)
     _clean_up_at_the_end(config)
     given = {name: config.getoption(f"podjig_{name}") for name in ("engine", "pull")}
     if any(given.values()):
-        from podjig import config as settings
-
         try:
             settings.use(settings.load(folder=config.rootpath).override("command line", **given))
         except ConfigError as error:
             raise pytest.UsageError(str(error)) from None
-        config.add_cleanup(lambda: settings.use(None))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
