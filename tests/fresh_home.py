@@ -42,12 +42,16 @@ class FreshHome:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
+        environ = {
             "HOME": str(self.home),
             "XDG_RUNTIME_DIR": str(self.runtime),
             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "LANG": "C.UTF-8",
         }
+        own = self.home / ".config/containers/containers.conf"
+        if os.getuid() == 0 and own.exists():
+            environ["CONTAINERS_CONF"] = str(own)  # rootful podman reads nothing in a home
+        return environ
 
     def service(self, *, idle: float = 60, **variables: str) -> PrivateService:
         return PrivateService(idle=idle, environ={**self.environ, **variables})

@@ -2,18 +2,15 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from fake_engine import DOCKER, PODMAN, answering
 from fresh_home import FreshHome
 from podjig.engine.ping import PingFailed, ping
-
-PODMAN = b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)\r\n\r\nOK"
-DOCKER = b"HTTP/1.1 200 OK\r\nApi-Version: 1.43\r\nServer: Docker/24.0.7 (linux)\r\n\r\nOK"
 
 Listen = Callable[[bytes], str]
 
@@ -26,28 +23,9 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def listen(folder: Path) -> Iterator[Listen]:
-    """Listen on a unix socket and answer one request with the given bytes."""
-    listeners: list[socket.socket] = []
-
-    def start(answer: bytes) -> str:
-        path = folder / f"{len(listeners)}.sock"
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
-        listener.listen()
-        listeners.append(listener)
-        threading.Thread(target=_answer_once, args=(listener, answer), daemon=True).start()
-        return f"unix://{path}"
-
-    yield start
-    for listener in listeners:
-        listener.close()
-
-
-def _answer_once(listener: socket.socket, answer: bytes) -> None:
-    with listener.accept()[0] as connection:
-        connection.recv(4096)
-        for byte in (answer[:20], answer[20:]):  # in pieces, as a network may deliver it
-            connection.sendall(byte)
+    """Answer every request on a unix socket with the given bytes."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(answering(answer, path=folder / "an.sock"))
 
 
 def test_podman(listen: Listen) -> None:
@@ -65,11 +43,8 @@ def test_docker(listen: Listen) -> None:
 
 
 def test_over_tcp() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=_answer_once, args=(listener, PODMAN), daemon=True).start()
-        port = listener.getsockname()[1]
-
-        assert ping(f"tcp://127.0.0.1:{port}").version == "4.3.1"
+    with answering(PODMAN) as address:
+        assert ping(address).version == "4.3.1"
 
 
 @pytest.mark.parametrize(

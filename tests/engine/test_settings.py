@@ -285,7 +285,7 @@ class TestEnvironment:
         assert only(environment.home({"HOME": str(tmp_path)}, rootless=True)) == (str(tmp_path), "yours")
         assert environment.home({"HOME": "/nonexistent"}, rootless=False) == []
 
-    @pytest.mark.parametrize("home", ["/nonexistent", "/proc/1", ""])
+    @pytest.mark.parametrize("home", ["/proc/version/x", "/proc/version", ""])
     def test_home_is_replaced(self, home: str) -> None:
         choices = {choice.name: choice for choice in environment.home({"HOME": home}, rootless=True)}
         assert str(choices["HOME"].value).startswith("/var/tmp/podjig-home-")
@@ -294,7 +294,7 @@ class TestEnvironment:
     def test_runtime_folder(self, tmp_path: Path) -> None:
         assert environment.runtime_folder({}, rootless=True) == []
         assert environment.runtime_folder({"XDG_RUNTIME_DIR": str(tmp_path)}, rootless=True) == []
-        for unusable in ("/run/user/0123", "/proc"):
+        for unusable in ("/run/user/0123", "/proc/version"):
             choices = environment.runtime_folder({"XDG_RUNTIME_DIR": unusable}, rootless=True)
             assert only(choices) == (None, "chosen")
 
