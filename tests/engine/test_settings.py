@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,21 @@ class TestEnvironment:
         choices = {choice.name: choice for choice in environment.home({"HOME": home}, rootless=True)}
         assert str(choices["HOME"].value).startswith("/var/tmp/podjig-home-")
         assert choices["HOME"].origin == "chosen"
+
+    @pytest.mark.skipif(os.getuid() == 0, reason="no folder is closed to root")
+    def test_home_of_somebody_else(self, tmp_path: Path) -> None:
+        closed = tmp_path / "closed"
+        (closed / "me/.config").mkdir(parents=True)
+        closed.chmod(0)
+        environ = {"HOME": str(closed / "me"), "XDG_DATA_HOME": str(closed), "XDG_RUNTIME_DIR": str(closed / "run")}
+        choices = {
+            choice.name: choice.value for choice in settings.choose(a_host(), environ, version=OLD, root=tmp_path)
+        }
+        closed.chmod(0o700)
+
+        assert choices["HOME"].startswith("/var/tmp/podjig-home-")
+        assert choices["XDG_DATA_HOME"] is None
+        assert choices["XDG_RUNTIME_DIR"] is None
 
     def test_runtime_folder(self, tmp_path: Path) -> None:
         assert environment.runtime_folder({}, rootless=True) == []

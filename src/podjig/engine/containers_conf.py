@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from podjig.engine.files import is_file
 from podjig.errors import ConfigError
 
 OVERRIDE_SINCE = (4, 6)
@@ -71,7 +72,7 @@ def files(
     """Yield the files that this Podman reads, in its order: a later one wins."""
     replacement = environ.get("CONTAINERS_CONF")
     if replacement:
-        if not Path(replacement).is_file():
+        if not is_file(replacement):
             raise ConfigError(
                 f"CONTAINERS_CONF names {replacement}, which is not a file",
                 hint="unset it, or name your containers.conf",
@@ -79,16 +80,16 @@ def files(
         yield Path(replacement)
     else:
         for name in _SYSTEM:
-            if (root / name).is_file():
+            if is_file(root / name):
                 yield root / name
         yield from _drop_ins(root / f"{_SYSTEM[1]}.d")
         user = user_file(environ)
         if rootless and user:
-            if user.is_file():
+            if is_file(user):
                 yield user
             yield from _drop_ins(user.with_name("containers.conf.d"))
     override = environ.get("CONTAINERS_CONF_OVERRIDE")
-    if override and version >= OVERRIDE_SINCE and Path(override).is_file():
+    if override and version >= OVERRIDE_SINCE and is_file(override):
         yield Path(override)
 
 
@@ -158,4 +159,4 @@ def _drop_ins(folder: Path) -> Iterator[Path]:
         entries = sorted(folder.iterdir())
     except OSError:
         return
-    yield from (entry for entry in entries if entry.suffix == ".conf" and entry.is_file())
+    yield from (entry for entry in entries if entry.suffix == ".conf" and is_file(entry))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from podjig.engine.choice import Choice
+from podjig.engine.files import exists, is_folder
 from podjig.engine.host import PROGRAM_FOLDERS
 from podjig.engine.runtime_dir import usable
 
@@ -61,7 +62,7 @@ def home(environ: Mapping[str, str], *, rootless: bool) -> list[Choice]:
         return []
     if current and writable_below(Path(current) / ".local/share/containers"):
         return [Choice(name="HOME", value=current, why="set in your environment, and writable", origin="yours")]
-    state = "not set" if not current else "absent" if not Path(current).is_dir() else "not writable"
+    state = "not set" if not current else "absent" if not is_folder(current) else "not writable"
     choices = [
         Choice(
             name="HOME",
@@ -70,7 +71,7 @@ def home(environ: Mapping[str, str], *, rootless: bool) -> list[Choice]:
         )
     ]
     config = f"{current}/.config"
-    if current and not environ.get("XDG_CONFIG_HOME") and Path(config).is_dir():
+    if current and not environ.get("XDG_CONFIG_HOME") and is_folder(config):
         choices.append(Choice(name="XDG_CONFIG_HOME", value=config, why="your configuration is still read from there"))
     data = environ.get("XDG_DATA_HOME")
     if data and not writable_below(Path(data) / "containers"):
@@ -83,7 +84,7 @@ def runtime_folder(environ: Mapping[str, str], *, rootless: bool) -> list[Choice
     current = environ.get("XDG_RUNTIME_DIR")
     if not current or not rootless or usable(Path(current), private=False):
         return []
-    why = "absent" if not Path(current).is_dir() else "not yours, or not writable"
+    why = "absent" if not is_folder(current) else "not yours, or not writable"
     return [
         Choice(
             name="XDG_RUNTIME_DIR",
@@ -96,8 +97,8 @@ def runtime_folder(environ: Mapping[str, str], *, rootless: bool) -> list[Choice
 def writable_below(path: Path) -> bool:
     """Whether ``path`` can be written to, or made."""
     for folder in (path, *path.parents):
-        if folder.exists():
-            return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        if exists(folder):
+            return is_folder(folder) and os.access(folder, os.W_OK | os.X_OK)
     return False
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from podjig.engine import environment, storage
 from podjig.engine.choice import Choice
 from podjig.engine.containers_conf import OVERRIDE_SINCE, ContainersConf, nested, read
+from podjig.engine.files import exists
 from podjig.engine.host import RUNTIMES, Host
 
 EXIT_COMMAND_DELAY = 10
@@ -80,8 +81,8 @@ def runtime(host: Host, conf: ContainersConf) -> list[Choice]:
     if not own:
         return []
     paths = conf.get(f"engine.runtimes.{own}")
-    listed = isinstance(paths, list) and any(Path(str(path)).exists() for path in paths)
-    there = Path(own).exists() if "/" in own else own in installed or listed
+    listed = isinstance(paths, list) and any(exists(str(path)) for path in paths)
+    there = exists(own) if "/" in own else own in installed or listed
     works = [program for program in installed if not _refuses(program, host)]
     if there and not _refuses(own, host):
         if configured:
@@ -182,7 +183,7 @@ def locks(host: Host, conf: ContainersConf) -> list[Choice]:
 def user_bus(environ: Mapping[str, str], host: Host) -> bool:
     """Whether the user's systemd can be reached."""
     folders = [environ.get("XDG_RUNTIME_DIR") or "", f"/run/user/{host.uid}"]
-    return any(folder and (Path(folder) / "bus").exists() for folder in folders)
+    return any(folder and exists(f"{folder}/bus") for folder in folders)
 
 
 def _journal(name: str, instead: str, host: Host, conf: ContainersConf) -> list[Choice]:

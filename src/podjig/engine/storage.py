@@ -9,6 +9,7 @@ from pathlib import Path
 
 from podjig.engine.choice import Choice
 from podjig.engine.containers_conf import load_toml, user_file
+from podjig.engine.files import is_file, is_folder
 from podjig.engine.host import Host
 from podjig.engine.mounts import file_system
 
@@ -80,7 +81,7 @@ def storage_conf(environ: Mapping[str, str], *, rootless: bool, root: Path = Pat
     if rootless and user:
         candidates.append(user)
     candidates += [root / "etc/containers/storage.conf", root / "usr/share/containers/storage.conf"]
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def graph_root(table: Mapping[str, object], environ: Mapping[str, str], host: Host, *, own_file: bool) -> str:
@@ -113,7 +114,7 @@ def existing_driver(root: Path) -> str:
         for driver in DRIVERS:
             if value.startswith(driver.encode()):
                 return driver
-    return next((driver for driver in DRIVERS if (root / f"{driver}-images").is_dir()), "")
+    return next((driver for driver in DRIVERS if is_folder(root / f"{driver}-images")), "")
 
 
 def driver(store: Store, host: Host, version: tuple[int, ...]) -> list[Choice]:
