@@ -35,7 +35,9 @@ def test_a_stopped_one_starts_again(engine: Engine, run: Create) -> None:
     engine.kill_container(box)
     engine.wait_container(box, timeout=10)
     engine.start_container(box)
-    assert engine.inspect_container(box).state.running
+    state = engine.inspect_container(box).state
+    assert state.running
+    assert state.finished_at is None
 
 
 def test_a_program_that_is_not_there_cannot_be_started(engine: Engine, create: Create) -> None:

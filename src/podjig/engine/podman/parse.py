@@ -88,14 +88,19 @@ def _status(state: str) -> str:
 
 def _state(raw: Mapping[str, Any]) -> ContainerState:
     health = raw.get("Health") or raw.get("Healthcheck") or {}
+    started, finished = timestamp(raw.get("StartedAt")), timestamp(raw.get("FinishedAt"))
+    if raw.get("Running"):
+        finished = None  # that of an earlier run
+    elif started is not None and finished is not None:
+        finished = max(started, finished)  # taken from a file's time, which is coarser
     return ContainerState(
         status=_status(str(raw.get("Status") or "")),
         exit_code=int(raw.get("ExitCode") or 0),
         error=raw.get("Error") or "",
         oom_killed=bool(raw.get("OOMKilled")),
         pid=int(raw.get("Pid") or 0),
-        started_at=timestamp(raw.get("StartedAt")),
-        finished_at=timestamp(raw.get("FinishedAt")),
+        started_at=started,
+        finished_at=finished,
         health=health.get("Status") or "",
     )
 

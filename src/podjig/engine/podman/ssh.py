@@ -65,6 +65,8 @@ class Tunnel:
 
     def _open(self) -> None:
         url = urlsplit(self._address)
+        if self._folder is not None and self._pid == os.getpid():
+            shutil.rmtree(self._folder, ignore_errors=True)  # of an ssh that has ended
         self._folder = Path(tempfile.mkdtemp(prefix="podjig-ssh-"))
         local = self._folder / "podman.sock"
         command = ["ssh", "-N", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]

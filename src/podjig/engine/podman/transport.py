@@ -65,7 +65,7 @@ class Transport:
     def __init__(self, address: str, *, revive: Callable[[], None] | None = None) -> None:
         self.address = address
         self._revive = revive
-        self._held: tuple[int, APIClient] | None = None
+        self._held: tuple[tuple[int, str], APIClient] | None = None
         self._tunnel = Tunnel(address) if urlsplit(address).scheme == "ssh" else None
 
     def call(self, method: str, path: str, *, what: str, deadline: float, **options: Any) -> Answer:
@@ -122,7 +122,7 @@ class Transport:
     def close(self) -> None:
         """Close idle connections and the tunnel. The next call opens new ones."""
         held, self._held = self._held, None
-        if held is not None and held[0] == os.getpid():
+        if held is not None and held[0][0] == os.getpid():
             held[1].close()
         if self._tunnel is not None:
             self._tunnel.close()
@@ -176,15 +176,18 @@ class Transport:
     def _client(self) -> APIClient:
         # Keyed by process: a forked child that used its parent's sockets would mix up both their answers.
         # Two threads may both build one; either serves, the other is dropped unused.
+        here = (os.getpid(), self._way())
         held = self._held
-        if held is None or held[0] != os.getpid():
-            held = self._held = (os.getpid(), self._connect())
-        elif self._tunnel is not None:
-            self._tunnel.ensure()
+        if held is None or held[0] != here:
+            held = self._held = (here, self._connect())
         return held[1]
 
+    def _way(self) -> str:
+        """Return the address to connect to: our end of the tunnel, where there is one."""
+        return self.address if self._tunnel is None else f"unix://{self._tunnel.ensure()}"
+
     def _connect(self, line: Line | None = None) -> APIClient:
-        address = f"unix://{self._tunnel.ensure()}" if self._tunnel is not None else self.address
+        address = self._way()
         client = APIClient(
             base_url=address, version=API_VERSION, compatible_version=COMPAT_VERSION, max_pool_size=_POOL
         )

@@ -1,0 +1,47 @@
+"""Pods."""
+
+from __future__ import annotations
+
+from podjig.engine.podman import parse
+from podjig.engine.podman.create import pod_request
+from podjig.engine.podman.start_faults import start_fault
+from podjig.engine.podman.transport import path_part
+from podjig.engine.podman.verbs import QUICK, SLOW, Verbs, shown
+from podjig.engine.values import PodInfo
+from podjig.errors import EngineRequestError, NameInUse
+from podjig.spec import PodSpec
+
+
+class PodVerbs(Verbs):
+    """Create, inspect, remove."""
+
+    def create_pod(self, spec: PodSpec) -> str:
+        what = f"create pod {spec.name!r}" if spec.name else "create a pod"
+        try:
+            answer = self._transport.call("POST", "pods/create", what=what, deadline=SLOW, body=pod_request(spec))
+        except EngineRequestError as error:
+            if "already in use" in error.message or "already exists" in error.message:
+                raise NameInUse(
+                    f"a pod or container named {spec.name!r} exists already",
+                    hint=f"choose another name, or remove it: podman pod rm -f {spec.name}",
+                    status=error.status,
+                ) from None
+            raise start_fault(error) from None
+        return str(answer.json()["Id"])
+
+    def inspect_pod(self, id: str) -> PodInfo:
+        answer = self._transport.call(
+            "GET", f"pods/{path_part(id)}/json", what=f"inspect pod {shown(id)}", deadline=QUICK
+        )
+        return parse.pod(answer.json())
+
+    def remove_pod(self, id: str) -> None:
+        self._transport.call(
+            "DELETE",
+            f"pods/{path_part(id)}",
+            what=f"remove pod {shown(id)}",
+            deadline=SLOW,
+            # As for containers: without it, a first process that ignores SIGTERM costs 10 s.
+            params={"force": True, "timeout": 0},
+            accept=(404,),
+        )
