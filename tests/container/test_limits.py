@@ -207,6 +207,7 @@ def test_names_that_migrating_users_know() -> None:
         assert web.get_container_id() == web.id
         assert web.get_container_info().id == web.id
         assert web.get_container_host_ip() == "localhost"
+        assert web.get_wrapped_container().id == web.id
         web.reload()
         assert web.get_exposed_port("80") == web.get_exposed_port(80)
         assert repr(web) == f"<GenericContainer busybox started {web.id[:12]}>"
