@@ -23,9 +23,10 @@ from podjig.engine.values import (
     HealthResult,
     ImageInfo,
     OutputChunk,
+    PodInfo,
     PullProgress,
 )
-from podjig.spec import BuildSpec, ContainerSpec
+from podjig.spec import BuildSpec, ContainerSpec, PodSpec
 
 
 class LogStream(Iterator[OutputChunk], Protocol):
@@ -158,6 +159,22 @@ class Engine(Protocol):
         Raises:
             CopyError: There is no such path.
         """
+
+    # Pods: need the capability ``pods``
+
+    def create_pod(self, spec: PodSpec) -> str:
+        """Create a pod, its ports published, and return its id. It starts with its first member.
+
+        Raises:
+            NameInUse: Another pod or container has the name.
+            PortInUse: A host port it asks for is taken (some engines find that when the first member starts).
+        """
+
+    def inspect_pod(self, id: str) -> PodInfo:
+        """Return what is known of a pod."""
+
+    def remove_pod(self, id: str) -> None:
+        """Remove at once a pod and all its members, running or not. Quiet where there is none."""
 
     # Images
 

@@ -216,3 +216,26 @@ class PullProgress:
     message: str
     done: int | None = None
     total: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodInfo:
+    """One pod, inspected.
+
+    Attributes:
+        id: Its full id.
+        name: Its name.
+        status: ``"created"``, ``"running"``, ``"degraded"`` (a member has ended), ``"exited"``, ...
+        hostname: The members' host name.
+        containers: The ids of its members, without the one that holds its namespaces.
+        ports: Container port (``"5432/tcp"``) -> where the host publishes it.
+        labels: Its labels.
+    """
+
+    id: str
+    name: str
+    status: str
+    hostname: str = ""
+    containers: tuple[str, ...] = ()
+    ports: Mapping[str, tuple[PublishedPort, ...]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)

@@ -45,6 +45,7 @@ class ContainerSpec:
             default), a tmpfs each, or nothing.
         networks: Networks to join; empty means the engine's default for this host.
         network_mode: ``"none"``, ``"host"``, ... instead of ``networks``.
+        pod: The pod to join, by id: its ports, host name, hosts and networks are the pod's.
         limits: Resource limits.
         extra_hosts: Host name -> address lines for ``/etc/hosts``.
         platform: ``os/arch[/variant]`` of the image.
@@ -75,6 +76,7 @@ class ContainerSpec:
     image_volumes: Literal["anonymous", "tmpfs", "ignore"] = "anonymous"
     networks: tuple[NetworkAttachment, ...] = ()
     network_mode: str | None = None
+    pod: str | None = None
     limits: Limits = field(default_factory=Limits)
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None

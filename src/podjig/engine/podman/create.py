@@ -8,7 +8,7 @@ from typing import Any
 
 from podjig.engine.signals import signal_number
 from podjig.errors import DefinitionError
-from podjig.spec import ContainerSpec, Healthcheck, Limits, Mount, NetworkAttachment, Port, Ulimit
+from podjig.spec import ContainerSpec, Healthcheck, Limits, Mount, NetworkAttachment, PodSpec, Port, Ulimit
 
 _NANOSECONDS = 1_000_000_000
 _CPU_PERIOD = 100_000  # microseconds, the kernel's own default
@@ -35,6 +35,7 @@ def create_request(spec: ContainerSpec, *, host_ulimits: tuple[Ulimit, ...] = ()
         "read_only_filesystem": spec.read_only,
         "image_volume_mode": spec.image_volumes,
         "name": spec.name,
+        "pod": spec.pod,
         "command": _list(spec.command),
         "entrypoint": _list(spec.entrypoint),
         "user": spec.user,
@@ -53,6 +54,22 @@ def create_request(spec: ContainerSpec, *, host_ulimits: tuple[Ulimit, ...] = ()
         **platform_fields(spec.platform),
     }
     request = {name: value for name, value in request.items() if value not in (None, {})}
+    return {**request, **spec.engine_options}
+
+
+def pod_request(spec: PodSpec) -> dict[str, Any]:
+    """Return the JSON that creates the pod."""
+    request: dict[str, Any] = {
+        "name": spec.name,
+        "hostname": spec.hostname,
+        "labels": dict(spec.labels),
+        "portmappings": [_port(port) for port in spec.ports],
+        "shared_namespaces": list(spec.share),
+        "hostadd": [f"{name}:{address}" for name, address in spec.extra_hosts.items()],
+        "userns": None if spec.userns is None else _namespace(spec.userns),
+        **_network(spec.network_mode, tuple(NetworkAttachment(name=name) for name in spec.networks)),
+    }
+    request = {name: value for name, value in request.items() if value not in (None, {}, [])}
     return {**request, **spec.engine_options}
 
 
@@ -144,8 +161,12 @@ def _network(mode: str | None, networks: tuple[NetworkAttachment, ...]) -> dict[
     kind, _, value = mode.partition(":")
     if kind in ("slirp4netns", "pasta"):
         return {"netns": {"nsmode": kind}, "network_options": {kind: value.split(",")} if value else None}
-    kind = {"ns": "path"}.get(kind, kind)
-    return {"netns": {"nsmode": kind, "value": value}}
+    return {"netns": _namespace(mode)}
+
+
+def _namespace(mode: str) -> dict[str, str]:
+    kind, _, value = mode.partition(":")
+    return {"nsmode": {"ns": "path"}.get(kind, kind), "value": value}
 
 
 def _health(check: Healthcheck) -> dict[str, Any]:

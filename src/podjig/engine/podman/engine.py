@@ -11,13 +11,14 @@ from podjig.engine.podman.exec import ExecVerbs
 from podjig.engine.podman.host import HostFacts
 from podjig.engine.podman.images import ImageVerbs
 from podjig.engine.podman.logs import LogVerbs
+from podjig.engine.podman.pods import PodVerbs
 from podjig.engine.podman.transport import Transport
 from podjig.engine.podman.verbs import QUICK
 from podjig.engine.podman.volumes import VolumeVerbs
 from podjig.engine.values import Capabilities, EngineInfo
 
 
-class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs):
+class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs, PodVerbs):
     """Podman over its native API; see :class:`podjig.engine.protocol.Engine` for the verbs.
 
     Nothing is connected until the first call.

@@ -12,6 +12,7 @@ from podjig.engine.values import (
     ContainerState,
     ContainerSummary,
     ImageInfo,
+    PodInfo,
     PublishedPort,
 )
 
@@ -54,6 +55,20 @@ def summary(raw: Mapping[str, Any]) -> ContainerSummary:
         name=str((raw.get("Names") or [""])[0]).removeprefix("/"),
         image=raw.get("Image") or "",
         status=_status(str(raw.get("State") or "")),
+        labels=raw.get("Labels") or {},
+    )
+
+
+def pod(raw: Mapping[str, Any]) -> PodInfo:
+    """Read the answer of a pod's inspect."""
+    infra = raw.get("InfraContainerID") or ""
+    return PodInfo(
+        id=raw["Id"],
+        name=raw["Name"],
+        status=str(raw.get("State") or "").lower(),
+        hostname=raw.get("Hostname") or "",
+        containers=tuple(member["Id"] for member in raw.get("Containers") or () if member["Id"] != infra),
+        ports=_ports((raw.get("InfraConfig") or {}).get("PortBindings") or {}),
         labels=raw.get("Labels") or {},
     )
 

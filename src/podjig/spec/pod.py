@@ -1,0 +1,42 @@
+"""The pod to create."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from podjig.spec.port import Port
+
+Namespace = Literal["net", "ipc", "uts", "pid"]
+
+DEFAULT_SHARE: tuple[Namespace, ...] = ("net", "ipc", "uts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodSpec:
+    """What an engine needs to create one pod.
+
+    Attributes:
+        name: The pod's name; the engine invents one where ``None``.
+        hostname: Host name of all members; the pod's name where ``None``.
+        ports: Ports of all members to publish; they cannot be changed later.
+        labels: Labels.
+        share: The namespaces that the members share.
+        userns: The engine's user namespace mode, like ``"keep-id"``; the engine's default where ``None``.
+        extra_hosts: Host name -> address lines for the members' ``/etc/hosts``.
+        networks: Networks to join, by name; empty means the engine's default for this host.
+        network_mode: ``"none"``, ``"host"``, ... instead of ``networks``.
+        engine_options: Further fields merged into the engine's create request as they are.
+    """
+
+    name: str | None = None
+    hostname: str | None = None
+    ports: tuple[Port, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    share: tuple[Namespace, ...] = DEFAULT_SHARE
+    userns: str | None = None
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
+    network_mode: str | None = None
+    engine_options: Mapping[str, Any] = field(default_factory=dict)
