@@ -15,6 +15,7 @@ from podjig import config
 from podjig.cleanup.session import Keep, session_of
 from podjig.container.definition import ContainerDefinition, env_text
 from podjig.container.files import Source, copy_in, copy_out
+from podjig.container.placement import Placement
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ContainerInfo, ExecResult
@@ -85,9 +86,11 @@ class GenericContainer(ContainerDefinition):
         super().__init__(image)
         self._chosen_engine = engine
         self._engine: Engine | None = None
+        self._session: Session | None = None
         self._id: str | None = None
         self._pid = 0
         self._info: ContainerInfo | None = None
+        self._place: Placement | None = None
         if command is not None:
             self.with_command(command)
         for key, value in (env or {}).items():
@@ -115,15 +118,21 @@ class GenericContainer(ContainerDefinition):
             WaitTimeout: It was not ready in time.
             ContainerExited: It ended before it was ready.
         """
+        return self._start_at(None)
+
+    def _start_at(self, place: Placement | None) -> Self:
+        """Start by itself, or at a place among others."""
         if self._id is not None:
             raise AlreadyStartedError(
                 f"{self.description} is started", hint="stop() it first, or make another with clone()"
             )
         self._configure()
-        spec = self.spec()
-        engine = self._chosen_engine or current_engine()
+        spec = self.spec() if place is None else place.place(self.spec())
+        engine = place.engine if place is not None else self._chosen_engine or current_engine()
+        self._place = place
         session = session_of(engine)
-        self._engine, self._id, self._info = engine, self._create(engine, spec, session), None
+        self._engine, self._session, self._info = engine, session, None
+        self._id = self._create(engine, spec, session)
         self._pid = os.getpid()
         try:
             if session is not None and self._keep is None:
@@ -165,10 +174,10 @@ class GenericContainer(ContainerDefinition):
         Raises:
             NotStartedError: It is not started.
         """
-        session = session_of(self.engine)
-        if session is not None:
-            session.keep(self.id, duration=seconds(duration, what="duration"), why=why)
-        self._keep = Keep(duration=seconds(duration), why=why)
+        id, keep = self.id, Keep(duration=seconds(duration, what="duration"), why=why)
+        if self._session is not None:
+            self._session.keep(id, duration=keep.duration, why=why)
+        self._keep = keep
 
     def wait(self, timeout: float | timedelta | None = None) -> int:
         """Wait for its end and return the exit code; at most ``timeout`` seconds (default: one hour).
@@ -248,10 +257,14 @@ class GenericContainer(ContainerDefinition):
             PortError: The port is malformed or not published.
         """
         wanted = Port.parse(port)
-        info = self._info or self.inspect()
-        published = info.ports.get(wanted.key)
+        place, info = self._place, self._info
+        if place is not None and self._id is not None:
+            ports = place.published()
+        else:
+            ports = (info or self.inspect()).ports
+        published = ports.get(wanted.key)
         if not published:
-            known = ", ".join(sorted(key for key, where in info.ports.items() if where)) or "none"
+            known = ", ".join(sorted(key for key, where in ports.items() if where)) or "none"
             raise PortError(
                 f"port {wanted} of {self.description} is not published (published: {known})",
                 hint=f"add with_exposed_ports({port!r}) before it starts",
@@ -425,17 +438,16 @@ class GenericContainer(ContainerDefinition):
 
     def _forget(self) -> None:
         """Be as before the start: what there was is removed, or left to those who clean up."""
-        session = session_of(self._engine) if self._engine is not None else None
-        if session is not None and self._id is not None:
-            session.closed(self._id)
-        self._id = self._info = None
+        if self._session is not None and self._id is not None:
+            self._session.closed(self._id)
+        self._id = self._info = self._place = self._session = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self).__new__(type(self))
         memo[builtins.id(self)] = twin
         twin.__dict__.update(self.__dict__)
-        twin._engine = twin._id = twin._info = None
-        for key in self.__dict__.keys() - {"_chosen_engine", "_engine", "_id", "_info"}:
+        twin._engine = twin._session = twin._id = twin._info = twin._place = None
+        for key in self.__dict__.keys() - {"_chosen_engine", "_engine", "_session", "_id", "_info", "_place"}:
             twin.__dict__[key] = copy.deepcopy(self.__dict__[key], memo)
         return twin
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from podjig.cleanup.session import session_of
+from podjig.cleanup.session import Session, session_of
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError, ImageBuildError, NotStartedError
@@ -77,6 +77,7 @@ class DockerImage:
         self._on_output = on_output
         self._engine = engine
         self._output: list[str] = []
+        self._session: Session | None = None
         self._id: str | None = None
 
     def build(self) -> DockerImage:
@@ -102,7 +103,7 @@ class DockerImage:
             raise ImageBuildError(
                 f"the build of {self.tag} ended without an image", logs="".join(self._output[-20:])
             )
-        self._engine, self._id = engine, built.id
+        self._engine, self._session, self._id = engine, session, built.id
         if session is not None:
             session.opened(f"image {self.tag}", self.remove)
         return self
@@ -112,9 +113,8 @@ class DockerImage:
         if self._engine is not None and self._id is not None:
             self._engine.remove_image(self.tag)
             self._id = None
-            session = session_of(self._engine)
-            if session is not None:
-                session.closed(f"image {self.tag}")
+            if self._session is not None:
+                self._session.closed(f"image {self.tag}")
 
     @property
     def id(self) -> str:

@@ -9,7 +9,7 @@ from podjig.engine.memory.containers import ContainerVerbs
 from podjig.engine.memory.inside import InsideVerbs
 from podjig.engine.values import Capabilities, EngineInfo, ImageInfo, PullProgress
 from podjig.errors import CapabilityMissing, EngineRequestError
-from podjig.spec import BuildSpec
+from podjig.spec import BuildSpec, PodSpec
 
 ALL_CAPABILITIES = Capabilities(health_on_demand=True, image_volumes=True)
 
@@ -37,6 +37,17 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
 
     def native_client(self) -> NoReturn:
         raise CapabilityMissing("the in-memory engine has no client library", hint="use podjig's own methods")
+
+    # Pods: it has none, and says so in its capabilities
+
+    def create_pod(self, spec: PodSpec) -> NoReturn:
+        raise _no_pods()
+
+    def inspect_pod(self, id: str) -> NoReturn:
+        raise _no_pods()
+
+    def remove_pod(self, id: str) -> NoReturn:
+        raise _no_pods()
 
     # Images
 
@@ -84,3 +95,7 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
     def list_volumes(self, *, labels: Mapping[str, str] | None = None) -> list[str]:
         with self._at("list_volumes"):
             return self._volumes.names(labels)
+
+
+def _no_pods() -> CapabilityMissing:
+    return CapabilityMissing("the in-memory engine has no pods", hint="use an engine whose capabilities have pods")
