@@ -13,6 +13,7 @@ from urllib.parse import quote
 from podjig.container import GenericContainer
 from podjig.container.definition import env_text
 from podjig.errors import DefinitionError
+from podjig.services import pg_ctl
 from podjig.services.server_command import with_defaults
 from podjig.spec import ContainerSpec, Port
 from podjig.wait.conversation import ConversationWaitStrategy, receive
@@ -44,8 +45,8 @@ class PostgresContainer(GenericContainer):
     Ready means that it answered a start-up packet on its published port, so it is the final server and not the
     temporary one of the image's first start.
 
-    By default it runs for tests: data on tmpfs, no fsync (see :data:`TEST_PROFILE`). ``durable=True`` runs it as the
-    image would.
+    By default it runs for tests: data on tmpfs, no fsync (see :data:`TEST_PROFILE`), no waiting in its entrypoint for
+    what is done (see :mod:`podjig.services.pg_ctl`). ``durable=True`` runs it as the image would.
 
     Args:
         image: The image's name.
@@ -142,6 +143,7 @@ class PostgresContainer(GenericContainer):
         if not self.durable:
             settings = TEST_PROFILE | settings
             arguments = spec.env.get("POSTGRES_INITDB_ARGS", "")
+            variables[pg_ctl.VARIABLE] = pg_ctl.FUNCTION
             variables["POSTGRES_INITDB_ARGS"] = f"{arguments} -N".strip()  # --no-sync, by the name that 9.6 knows
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return replace(
