@@ -22,13 +22,13 @@ def header(result: pytest.RunResult) -> list[str]:
 def test_the_header_names_engine_version_socket_rights_and_images(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PODJIG_IMAGE_MAP", "postgres:16=localhost/mine:1,quay.io/=mirror.example/quay/")
+    monkeypatch.setenv("PODJIG_IMAGE_MAP", "postgres:16=localhost/mine:1,upstream.example/=mirror.example/up/")
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=1)
     engine, images = header(result)
     assert re.fullmatch(r"podjig: \d+\.\d+\.\d+, podman \d+\.\d+.* (rootless|rootful) \(.*unix:///.*\)", engine)
     assert images == (
-        "podjig images: postgres:16 -> localhost/mine:1, quay.io/ -> mirror.example/quay/ "
+        "podjig images: postgres:16 -> localhost/mine:1, upstream.example/ -> mirror.example/up/ "
         "(from environment variable PODJIG_IMAGE_MAP)"
     )
 
