@@ -75,7 +75,12 @@ def test_every_method_returns_the_container() -> None:
     assert spec.env == {"A": "1", "B": "2"}
     assert (spec.user, spec.workdir, spec.hostname, spec.init) == ("1000", "/tmp", "h", True)
     assert spec.labels == {"x.y": "1", "z": "2"}
-    assert (spec.limits.memory, spec.limits.cpus, spec.limits.pids, spec.limits.shm_size) == (64 << 20, 0.5, 50, 1 << 20)
+    assert (spec.limits.memory, spec.limits.cpus, spec.limits.pids, spec.limits.shm_size) == (
+        64 << 20,
+        0.5,
+        50,
+        1 << 20,
+    )
     assert spec.limits.ulimits == (Ulimit(name="nofile", soft=100, hard=200),)
     assert [str(port) for port in spec.ports] == ["80/tcp", "53/udp", "81/tcp"]
     assert spec.ports[2].host == 8081
@@ -163,7 +168,12 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("env None", lambda: box().with_env("A", None), DefinitionError, "variable A has the value None"),  # type: ignore[arg-type]
     ("env bool", lambda: box().with_env("A", True), DefinitionError, "variable A has the value True"),
     ("env key", lambda: box().with_env("A=B", "x"), DefinitionError, "'A=B'"),
-    ("env of constructor", lambda: GenericContainer("busybox", env={"A": None}), DefinitionError, "A has the value None"),  # type: ignore[dict-item]
+    (
+        "env of constructor",
+        lambda: GenericContainer("busybox", env={"A": None}),  # type: ignore[dict-item]
+        DefinitionError,
+        "A has the value None",
+    ),
     ("port range", lambda: box().with_exposed_ports(70000), PortError, "70000"),
     ("port zero", lambda: box().with_exposed_ports(0), PortError, "0"),
     ("port text", lambda: box().with_exposed_ports("http"), PortError, "'http'"),

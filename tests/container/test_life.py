@@ -239,16 +239,16 @@ def test_published_ports_listen_on_loopback_only() -> None:
 def test_a_udp_port_carries_datagrams() -> None:
     echo = '$s = IO::Socket::INET->new(LocalPort => 9999, Proto => "udp"); while ($s->recv($m, 99)) { $s->send($m) }'
     command = ["perl", "-MIO::Socket::INET", "-e", echo]  # every Debian-based image has perl-base
-    with GenericContainer("redis:7.4", command=command).with_exposed_ports("9999/udp") as container:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(0.2)
-            client.connect(("127.0.0.1", container.get_exposed_port("9999/udp")))
+    server = GenericContainer("redis:7.4", command=command).with_exposed_ports("9999/udp")
+    with server as container, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.2)
+        client.connect(("127.0.0.1", container.get_exposed_port("9999/udp")))
 
-            def echoed(_: object) -> bool:
-                client.send(b"a datagram")
-                return client.recv(99) == b"a datagram"
+        def echoed(_: object) -> bool:
+            client.send(b"a datagram")
+            return client.recv(99) == b"a datagram"
 
-            FunctionWaitStrategy(echoed).with_startup_timeout(10).wait_until_ready(container)
+        FunctionWaitStrategy(echoed).with_startup_timeout(10).wait_until_ready(container)
 
 
 def test_a_one_shot_job_gives_its_exit_code() -> None:
