@@ -19,11 +19,13 @@ class Folders:
         leases: One file a session.
         kept: One file a resource that is kept.
         logs: What helper processes could not remove, one file a session.
+        swept: A file whose time is that of the last sweep.
     """
 
     leases: LeaseFolder
     kept: KeptRecords
     logs: Path
+    swept: Path
 
 
 def folders(root: Path | None = None) -> Folders:
@@ -36,7 +38,9 @@ def folders(root: Path | None = None) -> Folders:
     try:
         logs = root / "logs"
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Folders(leases=LeaseFolder(root / "leases"), kept=KeptRecords(root / "kept"), logs=logs)
+        return Folders(
+            leases=LeaseFolder(root / "leases"), kept=KeptRecords(root / "kept"), logs=logs, swept=root / "swept"
+        )
     except OSError as error:
         raise EngineUnavailable(
             f"cannot keep leases in {root}: {error}",

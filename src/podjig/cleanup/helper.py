@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from podjig.cleanup import reaper
 from podjig.engine.protocol import Engine
@@ -23,10 +24,13 @@ class Helper:
         Raises:
             OSError: It cannot be started.
         """
+        if not sys.executable:
+            raise FileNotFoundError("this program does not say where its Python interpreter is (sys.executable)")
         read_end, self._write_end = os.pipe()  # both close on exec: no program we start keeps it waiting
-        command = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid())]
+        script = os.path.abspath(reaper.__file__)  # noqa: PTH100  as Python itself would
+        command = [sys.executable, "-I", "-S", script, str(os.getpid())]
         command += [session, engine.info.address, str(runtime_dir())]
-        command += ["private" if engine.info.origin == "private service" else "given", *_import_path()]
+        command += ["private" if engine.info.origin == "private service" else "given", *_import_path(script)]
         output = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
             shell = os.posix_spawn(
@@ -40,17 +44,19 @@ class Helper:
                 ],
                 setsid=True,
             )
+        except BaseException:
+            os.close(self._write_end)
+            raise
         finally:
             os.close(read_end)
             os.close(output)
-        os.waitpid(shell, 0)
+        with suppress(ChildProcessError):  # this program has children reaped in its own way, and the shell was
+            os.waitpid(shell, 0)
 
     def dismiss(self) -> None:
         """Tell it that nothing is left to do."""
-        try:
+        with suppress(BrokenPipeError):  # somebody killed it, and its work is done
             os.write(self._write_end, b"q")
-        except BrokenPipeError:
-            pass  # somebody killed it, and its work is done
         self.let_go()
 
     def let_go(self) -> None:
@@ -58,5 +64,7 @@ class Helper:
         os.close(self._write_end)
 
 
-def _import_path() -> list[str]:
-    return [os.path.abspath(entry) for entry in sys.path if entry]  # noqa: PTH100  as Python itself would
+def _import_path(script: str) -> list[str]:
+    """Where the helper finds podjig, first, and what podjig needs."""
+    ours = os.path.dirname(os.path.dirname(os.path.dirname(script)))  # noqa: PTH120
+    return list(dict.fromkeys([ours, *(os.path.abspath(entry) for entry in sys.path if entry)]))  # noqa: PTH100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,6 +49,15 @@ class KeptRecords:
             return KeptRecord(until=float(raw["until"]), why=str(raw["why"]))
         except FileNotFoundError:
             return None
+        except (ValueError, TypeError, LookupError):  # somebody edited it, and meant to keep what it is about
+            return KeptRecord(until=math.inf, why=f"its record cannot be read: {path}")
+
+    def ids(self) -> list[str]:
+        """Return the ids that have a record, each slash in them as ``_``."""
+        try:
+            return sorted(file.name for file in self._folder.iterdir() if not file.name.startswith("."))
+        except FileNotFoundError:
+            return []
 
     def forget(self, id: str) -> None:
         """Drop a record. Quiet where there is none."""

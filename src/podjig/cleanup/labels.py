@@ -1,4 +1,4 @@
-"""The labels on everything podjig makes: whose it is, since when, until when. A public contract, see docs/cleanup.md."""
+"""The labels on everything podjig makes: whose it is, since when, until when. A contract: see docs/cleanup.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ PREFIX = "org.podjig."
 
 SESSION = PREFIX + "session"
 KIND = PREFIX + "kind"
+NAME = PREFIX + "name"
 CREATED = PREFIX + "created"
 EXPIRES = PREFIX + "expires"
 KEEP = PREFIX + "keep"
@@ -68,13 +69,14 @@ def owner_labels(owner: Owner, *, session: str, leases: str) -> dict[str, str]:
     }
 
 
-def resource_labels(kind: Kind, *, lifetime: float, keep: str = "") -> dict[str, str]:
+def resource_labels(kind: Kind, *, lifetime: float, keep: str = "", name: str = "") -> dict[str, str]:
     """Return the labels of one resource that is made now.
 
     Args:
         kind: What it is.
         lifetime: Seconds until it expires.
         keep: Why it is to outlive its session; empty if it is not.
+        name: An image's name: other names that it is given later are not ours to remove.
     """
     now = time.time()
     labels = {
@@ -83,7 +85,7 @@ def resource_labels(kind: Kind, *, lifetime: float, keep: str = "") -> dict[str,
         EXPIRES: format_time(now + lifetime),
         REQUESTED_BY: _requested_by(),
     }
-    return {**labels, KEEP: keep} if keep else labels
+    return {**labels, **{label: value for label, value in ((KEEP, keep), (NAME, name)) if value}}
 
 
 def format_time(seconds: float) -> str:
@@ -99,6 +101,11 @@ def parse_time(text: str) -> float | None:
         return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
     except ValueError:
         return None
+
+
+def ours(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a resource's labels that are podjig's."""
+    return {label: value for label, value in labels.items() if label.startswith(PREFIX)}
 
 
 def expiry(labels: Mapping[str, str]) -> float | None:

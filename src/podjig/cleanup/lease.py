@@ -2,6 +2,10 @@
 
 The lock is a POSIX record lock: it belongs to the process, so that a forked child does not hold it on, and it is seen
 from every pid namespace that shares the folder. Process ids prove nothing and are never asked.
+
+The file's first line is the engine's address. Who cleans up after the session adds a line: ``cleaning`` when it
+begins, ``done`` when it has found nothing more. A file that is done stays for a while (see ``sweep.py``): the engine
+may still finish what the session had asked for, and without its lease nobody could say whose that is.
 """
 
 from __future__ import annotations
@@ -9,22 +13,45 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 _SUFFIX = ".lease"
+_NEW = ".new"
 
 _own: dict[Path, int] = {}
 """The leases this process holds, with its id (a forked child's table is its parent's). A process never blocks itself,
 and loses its lock when it closes any descriptor of the file: so it must not even look at its own."""
+
+Stage = Literal["", "cleaning", "done"]
+"""How far the clean-up after a session has come."""
 
 
 class LeaseState(Enum):
     """What a lease says of its session."""
 
     HELD = "held"
+    CLEANING = "cleaning"  # held by who cleans up after it
     FREE = "free"
     ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class LeaseNote:
+    """What is written in a lease.
+
+    Attributes:
+        address: The engine's.
+        stage: How far the clean-up has come.
+        age: Seconds since it was last written; negative if the clock was set back.
+    """
+
+    address: str
+    stage: Stage
+    age: float
 
 
 class LeaseFolder:
@@ -51,11 +78,19 @@ class LeaseFolder:
 
     def state(self, session: str) -> LeaseState:
         """Look at a session's lease."""
-        lease = take(self.lease(session))
-        if lease is None:
-            return LeaseState.HELD if self.lease(session).exists() else LeaseState.ABSENT
-        lease.release()
-        return LeaseState.FREE
+        path = self.lease(session)
+        if _own.get(path) == os.getpid():
+            return LeaseState.HELD
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return LeaseState.ABSENT
+        try:
+            if _lock(descriptor, fcntl.LOCK_SH):  # shared: two who look do not take each other for its holder
+                return LeaseState.FREE
+            return LeaseState.CLEANING if _read(descriptor).stage else LeaseState.HELD
+        finally:
+            os.close(descriptor)
 
     def sessions(self) -> list[str]:
         """Return the sessions that have a lease here."""
@@ -63,6 +98,10 @@ class LeaseFolder:
 
     def _read_or_make_id(self) -> str:
         path = self.path / "id"
+        try:
+            return path.read_text(encoding="ascii")
+        except FileNotFoundError:
+            pass
         fresh = os.urandom(8).hex()
         temporary = self.path / f".id-{fresh}"
         temporary.write_text(fresh, encoding="ascii")
@@ -84,6 +123,21 @@ class Lease:
         self._pid = os.getpid()
         _own[path] = self._pid
 
+    def note(self) -> LeaseNote:
+        """Return what it says."""
+        assert self._descriptor is not None
+        return _read(self._descriptor)
+
+    def mark(self, stage: Stage) -> None:
+        """Write down how far the clean-up has come.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        if self._descriptor is not None:
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+            os.write(self._descriptor, f"{stage}\n".encode())
+
     def release(self, *, remove: bool = False) -> None:
         """Drop the lock; ``remove``: and the file. Safe to call twice, without effect in a forked child."""
         descriptor, self._descriptor = self._descriptor, None
@@ -96,20 +150,22 @@ class Lease:
         os.close(descriptor)
 
 
-def create(folder: LeaseFolder, session: str) -> Lease:
-    """Make and hold the lease of a new session. Nobody ever sees it unlocked.
+def create(folder: LeaseFolder, session: str, *, address: str) -> Lease:
+    """Make and hold the lease of a new session with the engine at ``address``. Nobody ever sees it unlocked.
 
     Raises:
         OSError: The folder cannot be written to.
     """
     path = folder.lease(session)
-    temporary = path.with_suffix(".new")
+    temporary = path.with_suffix(_NEW)
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(descriptor, f"{address}\n".encode())
         temporary.rename(path)
     except BaseException:
         os.close(descriptor)
+        temporary.unlink(missing_ok=True)
         raise
     return Lease(path, descriptor)
 
@@ -122,15 +178,31 @@ def take(path: Path) -> Lease | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    if _lock(descriptor, fcntl.LOCK_EX) and _still_linked(descriptor, path):
+        return Lease(path, descriptor)
+    os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> LeaseNote:
+    address, *stages = os.pread(descriptor, 4096, 0).decode("utf-8", "replace").splitlines() or [""]
+    stage: Stage = "done" if stages[-1:] == ["done"] else "cleaning" if stages else ""
+    return LeaseNote(address, stage, time.time() - os.fstat(descriptor).st_mtime)
+
+
+def _lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        still_there = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+        fcntl.lockf(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(descriptor)
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.ENOENT):
-            return None
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return False
         raise
-    if not still_there:  # removed by who held it, while we looked
-        os.close(descriptor)
-        return None
-    return Lease(path, descriptor)
+    return True
+
+
+def _still_linked(descriptor: int, path: Path) -> bool:
+    """Whether the file was not removed, by who held it, while we looked."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -8,24 +8,27 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from podjig.cleanup.labels import SESSION, Kind
-from podjig.errors import EngineRequestError, EngineUnavailable
+from podjig.cleanup.labels import KIND, NAME, SESSION, Kind, ours
+from podjig.errors import EngineError, EngineRequestError, EngineUnavailable
 
 _PREFIX = "/v4.0.0/libpod"
 _LISTINGS: dict[Kind, str] = {
+    "image": "images/json",  # first: what a container has from its image is seen by it
     "pod": "pods/json",
     "container": "containers/json?all=true",
     "network": "networks/json",
     "volume": "volumes/json",
-    "image": "images/json",
 }
 _FORCED = "force=true&timeout=0"
 """``timeout=0``: else a first process that ignores SIGTERM costs ten seconds."""
+
+_AT_ONCE = 8
+"""Removals under way at the same time. The engine serialises most of one; more gain nothing."""
 
 REMOVAL_ORDER: tuple[Kind, ...] = ("pod", "container", "network", "volume", "image")
 """Who uses comes before what is used."""
@@ -42,6 +45,7 @@ class Resource:
         labels: Its labels.
         status: A container's or pod's state; else empty.
         pod: The id of a container's pod; empty if it is in none.
+        image: The name of a container's image; else empty.
     """
 
     kind: Kind
@@ -50,6 +54,7 @@ class Resource:
     labels: Mapping[str, str] = field(default_factory=dict)
     status: str = ""
     pod: str = ""
+    image: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -59,7 +64,7 @@ class LibpodClient:
     """Calls a Podman service. Each call has a connection of its own, so it may be used from several threads.
 
     Args:
-        address: ``unix:///path`` or ``tcp://host:port``.
+        address: ``unix:///path``, ``tcp://host:port``, or ``ssh://...``, which loads the heavy client after all.
         revive: Called when nobody listens, before a call is repeated once.
         timeout: Seconds for one call.
     """
@@ -68,9 +73,33 @@ class LibpodClient:
         self.address = address
         self._revive = revive
         self._timeout = timeout
+        self._tunnel: Any = None
 
     def resources(self, *, session: str = "") -> list[Resource]:
-        """Return everything that carries podjig's labels, or those of one session, in the order of removal.
+        """Return everything that podjig has made, or one session of it, in the order of removal.
+
+        A label alone does not make it so: containers inherit the labels of their image, and an image those of the
+        container it was committed from. Such a copy tells by the kind that is written on it, or by having it all
+        from its image.
+
+        Raises:
+            EngineUnavailable: The engine does not answer.
+            EngineRequestError: It refuses to list.
+        """
+        raw = {kind: self._list(kind, session) for kind in _LISTINGS}
+        on_images = {image["Id"]: ours(_labels(image)) for image in raw["image"]}
+        found = []
+        for kind in REMOVAL_ORDER:
+            for item in raw[kind]:
+                labels = _labels(item)
+                made = labels.get(SESSION) and labels.get(KIND) == kind
+                inherited = kind == "container" and on_images.get(item.get("ImageID", "")) == ours(labels)
+                if made and not inherited:
+                    found += _read(kind, item)
+        return found
+
+    def everything(self) -> list[Resource]:
+        """Return all containers, pods, networks, volumes and images there are, whosever.
 
         Raises:
             EngineUnavailable: The engine does not answer.
@@ -78,7 +107,8 @@ class LibpodClient:
         """
         found = []
         for kind in REMOVAL_ORDER:
-            found += [item for item in self._list(kind, session) if item.labels.get(SESSION)]
+            for item in self._list(kind, "", labelled=False):
+                found += _read(kind, item, all_names=True)
         return found
 
     def remove(self, item: Resource) -> None:
@@ -90,55 +120,127 @@ class LibpodClient:
             EngineUnavailable: The engine does not answer.
             EngineRequestError: It refuses, with its reason.
         """
-        name = quote(item.id, safe="")
-        path = {
-            "pod": f"pods/{name}?{_FORCED}",
-            "container": f"containers/{name}?{_FORCED}&volumes=true",
-            "network": f"networks/{name}",
-            "volume": f"volumes/{name}",
-            "image": f"images/{quote(item.id, safe='/:@')}",
-        }[item.kind]
-        status, body = self._call("DELETE", path)
-        reason = body.get("cause") or body.get("message") or "" if isinstance(body, dict) else ""
-        if status >= 400 and status != 404 and "no such" not in reason and "already removed" not in reason:
-            raise EngineRequestError(f"cannot remove {item}: {reason or f'status {status}'}", status=status)
+        for _, error in self.remove_all([item]):
+            if error is not None:
+                raise error
 
-    def _list(self, kind: Kind, session: str) -> list[Resource]:
-        label = f"{SESSION}={session}" if session else SESSION
+    def remove_all(self, items: Iterable[Resource]) -> list[tuple[Resource, EngineError | None]]:
+        """Remove resources that do not depend on each other, several at a time; each with its error, if any.
+
+        No thread is needed for it (late in the interpreter's life none can be started): the requests are all sent
+        before the first answer is read.
+        """
+        queue = list(items)
+        results: list[tuple[Resource, EngineError | None]] = []
+        while queue:
+            batch, queue = queue[:_AT_ONCE], queue[_AT_ONCE:]
+            sent: list[tuple[Resource, http.client.HTTPConnection | EngineError | None]] = []
+            for item in batch:
+                try:
+                    sent.append((item, self._send("DELETE", _removal(item)) if self._is_still(item) else None))
+                except EngineError as error:
+                    sent.append((item, error))
+            results += [
+                (item, self._removed(item, call) if isinstance(call, http.client.HTTPConnection) else call)
+                for item, call in sent
+            ]
+        return results
+
+    def _is_still(self, item: Resource) -> bool:
+        """Whether a volume or image of this name is still the one that was listed, and not a new one."""
+        folder = {"volume": "volumes", "image": "images"}.get(item.kind)
+        if folder is None or not item.labels:
+            return True  # known by an id that no other will have; or made, and so known, by us
+        status, body = self._call("GET", f"{folder}/{quote(item.id, safe='/:@')}/json")
+        return status < 400 and ours(_labels(body)) == ours(item.labels)
+
+    def _removed(self, item: Resource, call: http.client.HTTPConnection) -> EngineError | None:
+        try:
+            try:
+                status, body = self._receive(call)
+            except EngineUnavailable:
+                status, body = self._call("DELETE", _removal(item))  # removing twice does no harm
+        except EngineError as error:
+            return error
+        reason = body.get("cause") or body.get("message") or "" if isinstance(body, dict) else ""
+        if status < 400 or status == 404 or "no such" in reason or "already removed" in reason:
+            return None
+        return EngineRequestError(f"cannot remove {item}: {reason or f'status {status}'}", status=status)
+
+    def _list(self, kind: Kind, session: str, *, labelled: bool = True) -> list[dict[str, Any]]:
         path = _LISTINGS[kind]
-        filters = urlencode({"filters": json.dumps({"label": [label]})})
-        status, body = self._call("GET", f"{path}{'&' if '?' in path else '?'}{filters}")
+        if labelled:
+            label = f"{SESSION}={session}" if session else SESSION
+            path += f"{'&' if '?' in path else '?'}{urlencode({'filters': json.dumps({'label': [label]})})}"
+        status, body = self._call("GET", path)
         if status >= 400:
-            raise EngineRequestError(f"cannot list {kind}s: {body}", status=status)
-        return [resource for raw in body or () for resource in _read(kind, raw)]
+            reason = body.get("cause") or body.get("message") if isinstance(body, dict) else body
+            raise EngineRequestError(f"cannot list {kind}s: {reason}", status=status)
+        return list(body or ())
 
     def _call(self, method: str, path: str) -> tuple[int, Any]:
-        for may_revive in (self._revive is not None, False):
+        """Call, once more where the connection was lost: whatever we ask may be asked twice."""
+        try:
+            return self._receive(self._send(method, path))
+        except EngineUnavailable:
+            return self._receive(self._send(method, path))
+
+    def _send(self, method: str, path: str) -> http.client.HTTPConnection:
+        try:
             connection = self._connect()
-            try:
-                connection.connect()
-            except (ConnectionRefusedError, FileNotFoundError) as error:
-                if may_revive and self._revive is not None:
-                    self._revive()
-                    continue
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            if self._revive is None:
                 raise EngineUnavailable(f"nobody listens at {self.address}: {error}") from None
-            except OSError as error:
-                raise EngineUnavailable(f"cannot connect to {self.address}: {error}") from None
-            try:
-                connection.request(method, f"{_PREFIX}/{path}")
-                response = connection.getresponse()
-                data = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                raise EngineUnavailable(f"lost the connection to {self.address}: {error!r}") from None
-            finally:
-                connection.close()
-            return response.status, _decoded(data)
-        raise AssertionError("unreachable: the second turn returns or raises")
+            self._revive()
+            connection = self._connected()
+        try:
+            connection.request(method, f"{_PREFIX}/{path}")
+        except OSError as error:
+            connection.close()
+            raise EngineUnavailable(f"lost the connection to {self.address}: {error}") from None
+        return connection
+
+    def _receive(self, connection: http.client.HTTPConnection) -> tuple[int, Any]:
+        try:
+            response = connection.getresponse()
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineUnavailable(f"no answer from {self.address}: {str(error) or type(error).__name__}") from None
+        finally:
+            connection.close()
+        return response.status, _decoded(data)
+
+    def _connected(self) -> http.client.HTTPConnection:
+        try:
+            return self._connect()
+        except OSError as error:
+            raise EngineUnavailable(f"cannot connect to {self.address}: {error}") from None
 
     def _connect(self) -> http.client.HTTPConnection:
+        """Connect. Only that nobody listens is told as an ``OSError``, for whoever may change it."""
+        connection = self._connection()
+        try:
+            connection.connect()
+        except (ConnectionRefusedError, FileNotFoundError):
+            connection.close()
+            raise
+        except OSError as error:
+            connection.close()
+            raise EngineUnavailable(f"cannot connect to {self.address}: {error}") from None
+        return connection
+
+    def _connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.address)
         if parts.scheme in ("unix", "http+unix"):
             return _UnixConnection(parts.path or parts.netloc, self._timeout)
+        if parts.scheme == "ssh":
+            if self._tunnel is None:
+                from podjig.engine.podman.ssh import Tunnel
+
+                self._tunnel = Tunnel(self.address)
+            return _UnixConnection(str(self._tunnel.ensure()), self._timeout)
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(parts.hostname or "localhost", parts.port, timeout=self._timeout)
         return http.client.HTTPConnection(parts.hostname or "localhost", parts.port, timeout=self._timeout)
 
 
@@ -153,27 +255,50 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _read(kind: Kind, raw: Mapping[str, Any]) -> list[Resource]:
-    labels = raw.get("Labels") or raw.get("labels") or {}
+def _removal(item: Resource) -> str:
+    name = quote(item.id, safe="/:@" if item.kind == "image" else "")
+    return {
+        "pod": f"pods/{name}?{_FORCED}",
+        "container": f"containers/{name}?{_FORCED}&volumes=true",
+        "network": f"networks/{name}",
+        "volume": f"volumes/{name}",
+        "image": f"images/{name}",
+    }[item.kind]
+
+
+def _labels(raw: Mapping[str, Any]) -> Mapping[str, str]:
+    return raw.get("Labels") or raw.get("labels") or {}
+
+
+def _read(kind: Kind, raw: Mapping[str, Any], *, all_names: bool = False) -> list[Resource]:
+    labels = _labels(raw)
     if kind == "container":
         if raw.get("IsInfra"):
             return []  # goes with its pod
-        name = (raw.get("Names") or [raw["Id"]])[0]
         return [
             Resource(
-                kind=kind, id=raw["Id"], name=name, labels=labels, status=raw.get("State", ""), pod=raw.get("Pod") or ""
+                kind=kind,
+                id=raw["Id"],
+                name=(raw.get("Names") or [raw["Id"]])[0],
+                labels=labels,
+                status=raw.get("State", ""),
+                pod=raw.get("Pod") or "",
+                image=raw.get("Image") or "",
             )
         ]
     if kind == "pod":
         return [Resource(kind=kind, id=raw["Id"], name=raw["Name"], labels=labels, status=raw.get("Status", ""))]
     if kind == "network":
         name = raw.get("name") or raw["Name"]
-        return [Resource(kind=kind, id=name, name=name, labels=labels)]
+        return [Resource(kind=kind, id=raw.get("id") or name, name=name, labels=labels)]
     if kind == "volume":
         return [Resource(kind=kind, id=raw["Name"], name=raw["Name"], labels=labels)]
-    # Each name goes by itself; the image with its last. One without a name goes by its id.
+    # An image goes with its last name, so only the name that we gave it is removed. One without any goes by its id.
     names = [name for name in raw.get("Names") or () if not name.startswith("<none>")]
-    return [Resource(kind=kind, id=name, name=name, labels=labels) for name in names or [raw["Id"]]]
+    chosen = [name for name in names if all_names or name == labels.get(NAME)]
+    if not names:
+        return [Resource(kind=kind, id=raw["Id"], name=raw["Id"][:12], labels=labels)]
+    return [Resource(kind=kind, id=name, name=name, labels=labels) for name in chosen]
 
 
 def _decoded(data: bytes) -> Any:

@@ -10,16 +10,18 @@ from podjig.cleanup.folders import Folders, folders
 from podjig.cleanup.labels import format_time
 from podjig.cleanup.lease import Lease, take
 from podjig.cleanup.libpod import LibpodClient
+from podjig.cleanup.reaper import due
 from podjig.cleanup.removal import remove
 from podjig.cleanup.sweep import sweep
 from podjig.cleanup.verdict import Judge
-from podjig.errors import PodjigError
+from podjig.errors import EngineUnavailable, PodjigError
 
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.5)
 """Seconds before each look. What the owner had asked for when it died, the engine may still be making."""
 
-_PATIENCE = 60.0
-"""Seconds in which a failing removal, or an engine that does not answer, is tried again."""
+_LONG_PAUSE = 15.0
+_PATIENCE = 600.0
+"""Seconds in which a failing removal, or an engine that does not answer, is tried again, at growing intervals."""
 
 
 def run(verb: str, *, session: str, address: str, root: str, private: bool) -> int:
@@ -31,52 +33,65 @@ def run(verb: str, *, session: str, address: str, root: str, private: bool) -> i
         address: The engine's.
         root: The runtime folder.
         private: The engine is our own service, to be started again where it is gone.
+
+    Returns:
+        0 if nothing is left to do.
     """
     where = folders(Path(root))
-    client = LibpodClient(address, revive=_reviver() if private else None)
+    client = LibpodClient(address, revive=_reviver(address) if private else None)
     log = where.logs / f"{session}.log"
+    code = 0
+    if verb == "reap":
+        code = _reap(client, where, session, log)
+        if not due(session, address, root):
+            return code
     try:
-        if verb == "sweep":
-            result = sweep(client, where)
-            for item, reason in result.failed:
-                _write(log, f"{item}: {reason}")
-            return 0
-        return _reap(client, where, session, log)
+        for item, error in sweep(client, where).failed:
+            _write(log, f"{item}: {error.message}")
     except PodjigError as error:
-        _write(log, f"{verb}: {error}")
+        _write(log, f"sweep: {error}")
         return 1
+    return code
 
 
 def _reap(client: LibpodClient, where: Folders, session: str, log: Path) -> int:
     # Held while we work, so that no sweep does the same; dropped with us, should we be killed as well.
     lease = _take_over(where, session)
+    if lease is not None:
+        lease.mark("cleaning")
     deadline = time.monotonic() + _PATIENCE
-    pauses = list(_PAUSES)
-    trouble = ""
+    pauses, pause, told = list(_PAUSES), _PAUSES[-1], ""
     while True:
-        time.sleep(pauses.pop(0) if pauses else _PAUSES[-1])
+        pause = pauses.pop(0) if pauses else min(2 * pause, _LONG_PAUSE)
+        time.sleep(pause)
         try:
             trouble = _remove_once(client, where, session)
         except PodjigError as error:
             trouble = str(error)
-        if not pauses and not trouble:
+        if pauses:
+            continue
+        if not trouble:
+            log.unlink(missing_ok=True)
             break
-        if time.monotonic() > deadline:
+        if trouble != told:
             _write(log, trouble)
+            told = trouble
+        if time.monotonic() > deadline:
             break
     if lease is not None:
-        lease.release(remove=not trouble)
+        if not trouble:
+            lease.mark("done")
+        lease.release()
     return 1 if trouble else 0
 
 
 def _remove_once(client: LibpodClient, where: Folders, session: str) -> str:
     """Remove what the session has but does not keep; return what could not be removed."""
-    resources = client.resources(session=session)
-    # Ours by label and by the pipe that closed, so only "kept" is left to ask.
     judge = Judge(where.leases, where.kept)
-    ours = [item for item in resources if judge.judge(item.id, item.labels).standing != "kept"]
+    # Ours by label and by the pipe that closed, so only "kept" is left to ask.
+    ours = [item for item in client.resources(session=session) if not judge.keeping(item.id, item.labels)[1]]
     result = remove(client, ours)
-    return "\n".join(f"{item}: {reason}" for item, reason in result.failed)
+    return "\n".join(f"{item}: {error.message}" for item, error in result.failed)
 
 
 def _take_over(where: Folders, session: str) -> Lease | None:
@@ -90,10 +105,18 @@ def _take_over(where: Folders, session: str) -> Lease | None:
     return None
 
 
-def _reviver() -> Callable[[], object]:
+def _reviver(address: str) -> Callable[[], object]:
     from podjig.engine.service import PrivateService
 
-    return PrivateService().ensure
+    service = PrivateService()
+
+    def revive() -> None:
+        # Its place follows from the environment, which our owner may have changed since it found its engine.
+        if service.address != address:
+            raise EngineUnavailable(f"nobody listens at {address}, and this environment's service is {service.address}")
+        service.ensure()
+
+    return revive
 
 
 def _write(log: Path, text: str) -> None:

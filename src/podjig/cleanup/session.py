@@ -10,17 +10,18 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from podjig import config
 from podjig.cleanup import signals
 from podjig.cleanup.folders import Folders, folders
 from podjig.cleanup.helper import Helper
-from podjig.cleanup.labels import Kind, Owner, owner_labels, resource_labels
+from podjig.cleanup.labels import NAME, Kind, Owner, owner_labels, resource_labels
 from podjig.cleanup.lease import create
 from podjig.engine.protocol import Engine
-from podjig.errors import EngineUnavailable, NameInUse, PodjigError
+from podjig.errors import EngineTimeout, EngineUnavailable, NameInUse, PodjigError
 from podjig.spec import ContainerSpec
 
 
@@ -40,6 +41,9 @@ class Keep:
 class Session:
     """This process's session with one engine: lease and helper process exist before its first resource does.
 
+    Whoever makes a resource does so within :meth:`making`, tells of it with :meth:`opened` before that ends, and
+    with :meth:`closed` when it has removed it itself.
+
     Args:
         engine: The engine.
 
@@ -51,14 +55,18 @@ class Session:
     def __init__(self, engine: Engine) -> None:
         self.id = os.urandom(6).hex()
         self._engine = engine
-        self._pid = os.getpid()
         self._mutex = threading.Lock()
         self._folders = folders()
-        self._closers: dict[str, Callable[[], None]] = {}
+        self._open: dict[tuple[Kind, str], Callable[[], None] | None] = {}
+        self._unsure = 0
         self._owner_labels = owner_labels(Owner.this_process(), session=self.id, leases=self._folders.leases.id)
         try:
-            self._lease = create(self._folders.leases, self.id)
-            self._helper = Helper(session=self.id, engine=engine)
+            self._lease = create(self._folders.leases, self.id, address=engine.info.address)
+            try:
+                self._helper = Helper(session=self.id, engine=engine)
+            except BaseException:
+                self._lease.release(remove=True)
+                raise
         except OSError as error:
             raise EngineUnavailable(
                 f"cannot begin a session in {self._folders.leases.path}: {error}",
@@ -70,15 +78,17 @@ class Session:
         """Where its lease and records lie."""
         return self._folders
 
-    def labels(self, kind: Kind, *, keep: Keep | None = None) -> dict[str, str]:
+    def labels(self, kind: Kind, *, keep: Keep | None = None, name: str = "") -> dict[str, str]:
         """Return the labels for a resource that is made now.
 
         Args:
             kind: What it is.
             keep: If and how long it outlives the session. Else it expires after the setting ``lifetime``.
+            name: The name of an image: the one name of it that is ours to remove.
         """
         lifetime = keep.duration if keep else config.current()[config.LIFETIME]
-        return {**self._owner_labels, **resource_labels(kind, lifetime=lifetime, keep=keep.why if keep else "")}
+        why = keep.why if keep else ""
+        return {**self._owner_labels, **resource_labels(kind, lifetime=lifetime, keep=why, name=name)}
 
     def own(self, spec: ContainerSpec, *, keep: Keep | None = None) -> ContainerSpec:
         """Return ``spec`` as this session makes it: labelled, with a lifetime, its named volumes made and labelled."""
@@ -90,52 +100,123 @@ class Session:
             lifetime = keep.duration if keep else config.current()[config.LIFETIME]
         return replace(spec, labels={**spec.labels, **self.labels("container", keep=keep)}, lifetime=lifetime)
 
-    def keep(self, id: str, *, duration: float, why: str) -> None:
-        """Keep a resource that exists already for ``duration`` seconds from now; :meth:`close` leaves it."""
-        self._folders.kept.keep(id, seconds=duration, why=why)
-        self.closed(id)
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """The time in which something is made of which :meth:`opened` has not told yet.
 
-    def opened(self, id: str, close: Callable[[], None]) -> None:
-        """Have ``close`` called at the session's end, unless :meth:`closed` says before that it is done."""
+        Should it end otherwise than well or with the engine's refusal (Ctrl-C, a timeout, a lost connection), the
+        engine may have made it, or do so yet, without our knowing its id. Then, or when the session ends meanwhile,
+        the helper process is not dismissed: it looks for what carries the session's label.
+        """
         with self._mutex:
-            self._closers[id] = close
+            self._unsure += 1
+        try:
+            yield
+        except (EngineUnavailable, EngineTimeout):
+            raise
+        except PodjigError:
+            self._sure()
+            raise
+        else:
+            self._sure()
 
-    def closed(self, id: str) -> None:
+    def _sure(self) -> None:
+        with self._mutex:
+            self._unsure -= 1
+
+    def keep(self, kind: Kind, id: str, keep: Keep, *, uses: Iterable[tuple[Kind, str]] = ()) -> None:
+        """Keep something that exists already; :meth:`close` leaves it.
+
+        Args:
+            kind: What it is.
+            id: Its id or name.
+            keep: How long from now, and why.
+            uses: What it cannot do without: kept with it, as far as it is ours.
+
+        Raises:
+            EngineUnavailable: That cannot be written down.
+        """
+        for each in [(kind, id), *(used for used in uses if used in self._open)]:
+            try:
+                self._folders.kept.keep(each[1], seconds=keep.duration, why=keep.why)
+            except OSError as error:
+                raise EngineUnavailable(f"cannot write down that {kind} {id} is kept: {error}") from error
+            self.closed(*each)
+
+    def opened(self, kind: Kind, id: str, forget: Callable[[], None] | None = None) -> None:
+        """Have something removed at the session's end, unless :meth:`closed` says before that it is gone.
+
+        Args:
+            kind: What it is.
+            id: Its id or name.
+            forget: Called when the session has removed it.
+        """
+        with self._mutex:
+            self._open[kind, id] = forget
+
+    def closed(self, kind: Kind, id: str) -> None:
         """Forget what was opened under this id. Quiet where there is nothing."""
         with self._mutex:
-            self._closers.pop(id, None)
+            self._open.pop((kind, id), None)
 
     def claim_volume(self, name: str, *, keep: Keep | None = None) -> None:
         """Make a named volume, and remove it at the session's end; one that exists already stays as it is."""
-        try:
-            self._engine.create_volume(name, labels=self.labels("volume", keep=keep))
-        except NameInUse:
-            return
-        if keep is None:
-            self.opened(f"volume {name}", lambda: self._engine.remove_volume(name))
+        with self.making():
+            try:
+                self._engine.create_volume(name, labels=self.labels("volume", keep=keep))
+            except NameInUse:
+                return
+            if keep is None:
+                self.opened("volume", name)
 
     def close(self) -> list[PodjigError]:
-        """End the session: close what is open, the last first. Return what failed; the helper process tries again."""
-        failures = []
-        while self._closers:
-            with self._mutex:
-                _, close = self._closers.popitem()
-            try:
-                close()
-            except PodjigError as error:
-                failures.append(error)
-        if failures:
-            self._lease.release()
-            self._helper.let_go()
-        else:
-            self._lease.release(remove=True)
-            self._helper.dismiss()
+        """End the session: remove what is open, side by side. Return what failed; the helper process tries again.
+
+        Interrupted, it leaves the rest to the helper process as well.
+        """
+        failures: list[PodjigError] = []
+        certain = False
+        try:
+            failures = self._remove_open()
+            certain = not failures and not self._unsure and not self._open
+        finally:
+            self._lease.release(remove=certain)
+            if certain:
+                self._helper.dismiss()
+            else:
+                self._helper.let_go()
         return failures
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's, and touch nothing of it."""
         self._helper.let_go()
         self._lease.release()
+
+    def _remove_open(self) -> list[PodjigError]:
+        with self._mutex:
+            left = dict(reversed(self._open.items()))  # the last first
+            self._open.clear()
+        if not left:
+            return []
+        from podjig.cleanup.libpod import LibpodClient, Resource
+        from podjig.cleanup.removal import remove
+
+        client = LibpodClient(self._engine.info.address, revive=self._engine.ping)
+        items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind != "image"]
+        try:
+            if len(items) < len(left):
+                # A build elsewhere may have taken an image's name since: so what the label says counts.
+                items += [
+                    item for item in client.resources(session=self.id) if ("image", item.labels.get(NAME, "")) in left
+                ]
+            result = remove(client, items)
+        except PodjigError as error:
+            return [error]
+        for item in result.removed:
+            forget = left.get((item.kind, item.labels.get(NAME, item.id)))
+            if forget is not None:
+                forget()
+        return [error for _, error in result.failed]
 
 
 _sessions: dict[str, Session] = {}
@@ -144,6 +225,8 @@ _mutex = threading.Lock()
 
 def session_of(engine: Engine) -> Session | None:
     """Return this process's session with ``engine``, begun at the first call; ``None`` where all of it dies with us.
+
+    For whoever makes something, just before; it keeps the session for when that is removed.
 
     Raises:
         EngineUnavailable: It cannot be begun.
@@ -160,13 +243,17 @@ def session_of(engine: Engine) -> Session | None:
 
 def close_sessions() -> None:
     """End all sessions of this process; for the end of a run, and safe to call twice."""
-    while _sessions:
+    errors: list[PodjigError] = []
+    while True:
         with _mutex:
+            if not _sessions:
+                break
             _, session = _sessions.popitem()
-        for error in session.close():
-            import warnings
+        errors += session.close()
+    for error in errors:
+        import warnings
 
-            warnings.warn(f"podjig could not clean up, and its helper process tries again: {error}", stacklevel=2)
+        warnings.warn(f"podjig could not clean up, and its helper process tries again: {error}", stacklevel=2)
 
 
 def _forget_after_fork() -> None:

@@ -36,9 +36,11 @@ def unwind_on_terminate() -> None:
         signal.signal(signal.SIGTERM, _on_terminate)
 
 
-def _on_terminate(number: int, frame: FrameType | None) -> None:
-    # Once only: a second SIGTERM during the clean-up ends us at once, and the helper process does the rest.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _on_terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  what a handler takes
+    # Once only: a second SIGTERM during the clean-up ends us at once, and the helper process does the rest. Where an
+    # application's handler, set later, has called us as the one before it, it stays.
+    if signal.getsignal(signal.SIGTERM) is _on_terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise _exception()
 
 

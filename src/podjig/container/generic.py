@@ -6,12 +6,14 @@ import builtins
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from podjig import config
+from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Keep, session_of
 from podjig.container.definition import ContainerDefinition, env_text
 from podjig.container.files import Source, copy_in, copy_out
@@ -132,11 +134,12 @@ class GenericContainer(ContainerDefinition):
         self._place = place
         session = session_of(engine)
         self._engine, self._session, self._info = engine, session, None
-        self._id = self._create(engine, spec, session)
         self._pid = os.getpid()
-        try:
+        with nullcontext() if session is None else session.making():
+            self._id = self._create(engine, spec, session)
             if session is not None and self._keep is None:
-                session.opened(self._id, self.stop)
+                session.opened("container", self._id, self._forget)
+        try:
             for source, destination, mode in self._copies:
                 copy_in(engine, self._id, source, destination, mode)
             engine.start_container(self._id)
@@ -149,11 +152,13 @@ class GenericContainer(ContainerDefinition):
     def stop(self, timeout: float | timedelta = 0.0) -> None:
         """Remove the container and its anonymous volumes. Quiet where it is not started, or already gone.
 
+        Without effect in a forked child: the container is its parent's.
+
         Args:
             timeout: Seconds it gets to end by itself after its stop signal; 0 kills it at once.
         """
         grace = seconds(timeout, what="stop timeout")
-        if self._id is None or self._engine is None:
+        if self._id is None or self._engine is None or self._pid != os.getpid():
             return
         if grace:
             self._engine.stop_container(self._id, timeout=grace)
@@ -162,6 +167,8 @@ class GenericContainer(ContainerDefinition):
 
     def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
         """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
+
+        Its named volumes, and its image if that was built by the session, are kept with it.
 
         ``podjig ps`` lists it; ``podjig clean NAME`` removes it, and so does any clean-up once it has expired.
         :meth:`with_keep` says the same before the start.
@@ -174,9 +181,11 @@ class GenericContainer(ContainerDefinition):
         Raises:
             NotStartedError: It is not started.
         """
-        id, keep = self.id, Keep(duration=seconds(duration, what="duration"), why=why)
+        made, keep = self.id, Keep(duration=seconds(duration, what="duration"), why=why)
         if self._session is not None:
-            self._session.keep(id, duration=keep.duration, why=why)
+            spec = self.spec()
+            uses: list[tuple[Kind, str]] = [("volume", mount.source) for mount in spec.mounts if mount.kind == "volume"]
+            self._session.keep("container", made, keep, uses=[*uses, ("image", spec.image)])
         self._keep = keep
 
     def wait(self, timeout: float | timedelta | None = None) -> int:
@@ -194,8 +203,6 @@ class GenericContainer(ContainerDefinition):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._id is not None and self._pid != os.getpid():
-            return  # a forked child leaves the block, too, and the container is its parent's
         if self._keep is None:
             self.stop()
         else:
@@ -228,6 +235,21 @@ class GenericContainer(ContainerDefinition):
                 f"{self.description} is not started", hint="call start(), or use it in a with block"
             )
         return self._id
+
+    @property
+    def name(self) -> str | None:
+        """The name it was given; ``None`` where the engine chooses one."""
+        return self._name
+
+    @property
+    def network_aliases(self) -> tuple[str, ...]:
+        """The names under which other members of its networks or pod find it."""
+        return tuple(self._network_aliases)
+
+    @property
+    def started(self) -> bool:
+        """Whether it was started and not stopped. Says nothing about its process; see :attr:`status`."""
+        return self._id is not None
 
     @property
     def description(self) -> str:
@@ -439,7 +461,7 @@ class GenericContainer(ContainerDefinition):
     def _forget(self) -> None:
         """Be as before the start: what there was is removed, or left to those who clean up."""
         if self._session is not None and self._id is not None:
-            self._session.closed(self._id)
+            self._session.closed("container", self._id)
         self._id = self._info = self._place = self._session = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +80,7 @@ class DockerImage:
         self._output: list[str] = []
         self._session: Session | None = None
         self._id: str | None = None
+        self._pid = 0
 
     def build(self) -> DockerImage:
         """Build the image and return self.
@@ -91,30 +93,45 @@ class DockerImage:
         session = session_of(engine) if self.clean_up else None
         spec = self._spec
         if session is not None:
-            spec = replace(spec, labels={**spec.labels, **session.labels("image")})
-        with ProgressLine(f"podjig: building {self.tag}") as progress:
-            for line in engine.build_image(spec):
-                self._output.append(line)
-                progress.update(line)
-                if self._on_output is not None:
-                    self._on_output(line)
-        built = engine.inspect_image(self.tag)
-        if built is None:
-            raise ImageBuildError(
-                f"the build of {self.tag} ended without an image", logs="".join(self._output[-20:])
-            )
-        self._engine, self._session, self._id = engine, session, built.id
-        if session is not None:
-            session.opened(f"image {self.tag}", self.remove)
+            spec = replace(spec, labels={**spec.labels, **session.labels("image", name=self.tag)})
+        self._pid = os.getpid()
+        with nullcontext() if session is None else session.making():
+            with ProgressLine(f"podjig: building {self.tag}") as progress:
+                for line in engine.build_image(spec):
+                    self._output.append(line)
+                    progress.update(line)
+                    if self._on_output is not None:
+                        self._on_output(line)
+            built = engine.inspect_image(self.tag)
+            if built is None:
+                raise ImageBuildError(
+                    f"the build of {self.tag} ended without an image", logs="".join(self._output[-20:])
+                )
+            self._engine, self._session, self._id = engine, session, built.id
+            if session is not None:
+                session.opened("image", self.tag, self._forget)
         return self
 
     def remove(self) -> None:
-        """Remove the image. Quiet if it was not built or is gone."""
-        if self._engine is not None and self._id is not None:
+        """Remove the image. Quiet if it was not built or is gone. Other names that somebody gave it keep it alive.
+
+        Without effect in a forked child: the image is its parent's.
+        """
+        if self._engine is None or self._id is None or self._pid != os.getpid():
+            return
+        named = self._engine.inspect_image(self.tag)
+        if named is not None and named.id == self._id:
             self._engine.remove_image(self.tag)
-            self._id = None
-            if self._session is not None:
-                self._session.closed(f"image {self.tag}")
+        else:  # another build has taken the name since
+            ours = self._engine.inspect_image(self._id)
+            if ours is not None and not ours.names:
+                self._engine.remove_image(self._id)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._id = None
+        if self._session is not None:
+            self._session.closed("image", self.tag)
 
     @property
     def id(self) -> str:
