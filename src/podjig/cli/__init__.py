@@ -13,11 +13,13 @@ from podjig.errors import PodjigError
 
 # Each names a module here with ``register(subparsers)``, which sets ``run``: a function of the parsed arguments
 # that returns the exit code.
-COMMANDS = ("doctor",)
+COMMANDS = ("doctor", "ps", "clean")
 
 _EPILOG = """\
 start here:
   podjig doctor        which container engine is used and why; what is broken on this host and how to repair it
+  podjig ps            what podjig has made and is still there, whose it is and why
+  podjig clean         remove what ended sessions have left
 
 Settings come from [tool.podjig] in pyproject.toml, then from PODJIG_... environment variables.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -108,6 +108,43 @@ def connect(config: Config | None = None, *, environ: Mapping[str, str] | None =
         if found.usable:
             try:
                 return _connect(found)
+            except PodjigError as error:
+                tried.append(Probe(place=found.place, usable=False, reason=_first_line(error), error=error))
+        else:
+            tried.append(found)
+        _give_up_on_explicit(tried[-1])
+    raise _not_found(tried)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """Where the engine is, for who speaks to it without its client.
+
+    Attributes:
+        address: Its URL.
+        revive: Starts it again should nobody listen there; ``None`` where it is not ours to start.
+    """
+
+    address: str
+    revive: Callable[[], object] | None = None
+
+
+def reach(config: Config | None = None, *, environ: Mapping[str, str] | None = None) -> Reach:
+    """Say where the engine that :func:`connect` would use answers, its private service started if need be.
+
+    Loads no engine client.
+
+    Raises:
+        EngineNotFound, EngineUnavailable, ConfigError: As :func:`connect`.
+    """
+    tried = []
+    for found in _probes(config, environ):
+        if found.usable and found.service is None:
+            return Reach(address=found.place.address)
+        if found.usable and found.service is not None:
+            try:
+                found.service.ensure()
+                return Reach(address=found.service.address, revive=found.service.revive)
             except PodjigError as error:
                 tried.append(Probe(place=found.place, usable=False, reason=_first_line(error), error=error))
         else:
