@@ -95,6 +95,7 @@ IMAGES: dict[str, Base | Build] = {
     "postgres:17": Build("postgres", "base:trixie", {"PG_MAJOR": "17"}),
     "redis:7": Build("redis", "base:bookworm"),
     "redis:8": Build("redis", "base:trixie"),
+    "registry:2": Build("registry", "base:trixie"),
 }
 
 

@@ -313,6 +313,12 @@ class ContainerDefinition:
     def spec(self) -> ContainerSpec:
         """Return the whole as the engine gets it, image substitution applied."""
         fields = dict(self._fields)
+        if self._networks and fields.get("network_mode") is not None:
+            raise DefinitionError(
+                f"{self.image} is given both the network {self._networks[0]!r} and the network mode "
+                f"{fields['network_mode']!r}",
+                hint="use one of them",
+            )
         ports = {port.key: port for port in self._service_ports} | self._ports
         return ContainerSpec(
             image=resolve(self.image),

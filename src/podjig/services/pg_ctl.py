@@ -14,7 +14,7 @@ VARIABLE = "BASH_FUNC_pg_ctl%%"
 """How bash names an exported function."""
 
 FUNCTION = """() {
-    local action= data="${PGDATA-}" pidfile real status i
+    local action='' data="${PGDATA-}" pidfile real status i
     case " $* " in
         *" -w start "*) action=start ;;
         *" -w stop "*) action=stop ;;

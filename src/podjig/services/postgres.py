@@ -30,7 +30,6 @@ TEST_PROFILE = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "checkpoint_timeout": "1d",
-    "max_wal_size": "16GB",
 }
 """Server settings for data that need not survive the machine. Every PostgreSQL from 9.6 on knows them."""
 
@@ -137,6 +136,7 @@ class PostgresContainer(GenericContainer):
     def spec(self) -> ContainerSpec:
         spec = super().spec()
         variables = {"POSTGRES_USER": self.username, "POSTGRES_PASSWORD": self.password, "POSTGRES_DB": self.dbname}
+        variables = {name: value for name, value in variables.items() if f"{name}_FILE" not in spec.env}
         if self.port != 5432:
             variables["PGPORT"] = str(self.port)
         settings = self._settings

@@ -21,9 +21,10 @@ def with_defaults(
     head: tuple[str, ...] = ()
     rest = command or ()
     if rest and not rest[0].startswith("-"):
-        if rest[0].rpartition("/")[2] != server:
+        if rest[0].rpartition("/")[2] == server:
+            head, rest = rest[:1], rest[1:]
+        elif not rest[0].endswith(".conf"):
             return command
-        head, rest = rest[:1], rest[1:]
         if rest and not rest[0].startswith("-"):  # a configuration file comes before all options
             head, rest = head + rest[:1], rest[1:]
     return (*head, *defaults, *rest) or None

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 from podjig.spec import Port
+from podjig.wait.deadline import at_most
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
 
@@ -33,7 +34,7 @@ class ConversationWaitStrategy(WaitStrategy):
 
     def check(self, target: WaitTarget) -> str | None:
         address = (target.get_container_host_ip(), target.get_exposed_port(self._port.key))
-        with socket.create_connection(address, timeout=_PATIENCE) as connection:
+        with socket.create_connection(address, timeout=at_most(_PATIENCE)) as connection:
             return self._ask(connection)
 
     def describe(self) -> str:

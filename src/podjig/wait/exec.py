@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from podjig.errors import DefinitionError
 from podjig.spec.command import split_command
+from podjig.wait.deadline import at_most
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
 
@@ -34,7 +35,7 @@ class ExecWaitStrategy(WaitStrategy):
         self._expected = expected_exit_code
 
     def check(self, target: WaitTarget) -> str | None:
-        result = target.engine.exec(target.id, self._command, timeout=_ONE_RUN)
+        result = target.engine.exec(target.id, self._command, timeout=at_most(_ONE_RUN))
         if result.exit_code == self._expected:
             return None
         output = result.output.decode("utf-8", "replace").strip()[-200:]

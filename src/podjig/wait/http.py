@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from podjig.errors import DefinitionError
 from podjig.spec import Port
+from podjig.wait.deadline import at_most
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
 
@@ -30,11 +31,12 @@ class HttpWaitStrategy(WaitStrategy):
 
     Raises:
         PortError: The port is out of range.
+        DefinitionError: The path holds what a request cannot.
     """
 
     def __init__(self, port: int | str, path: str | None = "/") -> None:
         self._port = Port.parse(port)
-        self._path = "/" + (path or "").lstrip("/")
+        self._path = _checked_path("/" + (path or "").lstrip("/"))
         self._method = "GET"
         self._headers: dict[str, str] = {}
         self._body: bytes | None = None
@@ -138,11 +140,21 @@ class HttpWaitStrategy(WaitStrategy):
 
         host, port = target.get_container_host_ip(), target.get_exposed_port(self._port.key)
         if not self._tls:
-            return http.client.HTTPConnection(host, port, timeout=_ONE_REQUEST)
+            return http.client.HTTPConnection(host, port, timeout=at_most(_ONE_REQUEST))
         import ssl
 
         context = ssl.create_default_context()
         if not self._verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, port, timeout=_ONE_REQUEST, context=context)
+        return http.client.HTTPSConnection(host, port, timeout=at_most(_ONE_REQUEST), context=context)
+
+
+def _checked_path(path: str) -> str:
+    wrong = [character for character in path if not "!" <= character <= "~"]
+    if wrong:
+        raise DefinitionError(
+            f"path {path!r} holds {wrong[0]!r}, which no HTTP request line may hold",
+            hint="quote it, with urllib.parse.quote()",
+        )
+    return path

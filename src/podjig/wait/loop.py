@@ -8,6 +8,7 @@ from pathlib import Path
 from podjig import config
 from podjig.engine.values import ContainerState
 from podjig.errors import ContainerExited, EngineTimeout, ResourceNotFound, WaitTimeout
+from podjig.wait import deadline
 from podjig.wait.process import is_process_of
 from podjig.wait.strategy import WaitStrategy
 from podjig.wait.target import WaitTarget
@@ -17,6 +18,9 @@ SLOWEST_POLL = 0.25
 
 _SHARE_OF_ELAPSED = 0.05
 """An adaptive pause is this share of the time waited so far: at the end, polling has cost at most that much."""
+
+_LONGEST_REST = 1.0
+"""Seconds of pause after a look that took as long or longer."""
 
 _LOOK_AT_STATE_EVERY = 0.1
 """Seconds between two looks at the container's state where its process cannot be seen from here."""
@@ -55,7 +59,9 @@ def wait_until_ready(
     started = time.monotonic()
     life = LifeWatch(target)
     while True:
-        missing = look(target, strategy)
+        began = time.monotonic()
+        with deadline.until(started + timeout):
+            missing = look(target, strategy)
         elapsed = time.monotonic() - started
         if missing is None:
             return elapsed
@@ -75,6 +81,8 @@ def wait_until_ready(
         pause = strategy.poll_interval if interval is None else interval
         if pause is None:
             pause = min(SLOWEST_POLL, max(FASTEST_POLL, elapsed * _SHARE_OF_ELAPSED))
+            # A look that takes long (a log of many megabytes) is not to keep a processor busy all the time.
+            pause = max(pause, min(_LONGEST_REST, time.monotonic() - began))
         time.sleep(min(pause, timeout - elapsed))
 
 

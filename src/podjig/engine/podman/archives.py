@@ -29,7 +29,8 @@ class ArchiveVerbs(Verbs):
                 _path(id),
                 what=f"copy into {path!r} of container {shown(id)}",
                 deadline=_TRANSFER,
-                params={"path": path, "copyUIDGID": False},
+                # Else a file put where a folder is would take the folder's whole content away first.
+                params={"path": path, "copyUIDGID": False, "noOverwriteDirNonDir": True},
                 body=archive,
             )
         except ResourceNotFound:

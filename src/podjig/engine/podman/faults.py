@@ -92,7 +92,9 @@ def reason(error: EngineRequestError) -> str:
 def refusal(status: int, body: bytes, what: str) -> EngineRequestError:
     """Return the podjig error for an answer of status 400 or more."""
     reason = reason_of(body) or f"HTTP status {status}"
-    error = ResourceNotFound if status == 404 else EngineRequestError
+    # A container that is being removed right now is absent from the database, which the service calls its own fault.
+    absent = status == 404 or (status == 500 and "does not exist in database" in reason)
+    error = ResourceNotFound if absent else EngineRequestError
     return error(f"Podman cannot {what}: {reason}", status=status)
 
 
