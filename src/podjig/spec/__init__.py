@@ -7,10 +7,11 @@ from podjig.spec.health import Healthcheck
 from podjig.spec.limits import Limits, Ulimit
 from podjig.spec.mount import Mount
 from podjig.spec.pod import PodSpec
-from podjig.spec.port import Port
+from podjig.spec.port import LOOPBACK, Port
 from podjig.spec.size import size_in_bytes
 
 __all__ = [
+    "LOOPBACK",
     "BuildSpec",
     "ContainerSpec",
     "Healthcheck",

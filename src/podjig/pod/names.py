@@ -1,0 +1,63 @@
+"""The names under which the members of a pod find each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from podjig.container import GenericContainer
+from podjig.errors import DefinitionError
+from podjig.image.reference import ImageReference
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_LONGEST = 253
+
+
+def check_hostname(name: str, *, what: str = "alias") -> str:
+    """Return ``name`` if it is a host name. Source: RFC 952 and RFC 1123.
+
+    Raises:
+        DefinitionError: It is not.
+    """
+    if len(name) <= _LONGEST and all(_LABEL.fullmatch(label) for label in name.split(".")):
+        return name
+    raise DefinitionError(
+        f"{what} {name!r} is not a host name", hint="use letters, digits and hyphens, in parts joined by dots"
+    )
+
+
+def member_names(members: Sequence[GenericContainer]) -> dict[int, list[str]]:
+    """Return the names of each member, by its place in the list: its own name and aliases, else its image's.
+
+    An image's name that several would have is nobody's.
+
+    Raises:
+        DefinitionError: A name is not a host name, or two members claim it.
+    """
+    names: dict[int, list[str]] = {}
+    owner: dict[str, int] = {}
+    for index, member in enumerate(members):
+        names[index] = []
+        for name in dict.fromkeys(([member.name] if member.name else []) + list(member.network_aliases)):
+            check_hostname(name)
+            if name in owner:
+                raise DefinitionError(
+                    f"two members of the pod claim the name {name!r}: {members[owner[name]].description} "
+                    f"and {member.description}",
+                    hint="give each a name of its own with with_name() or with_network_aliases()",
+                )
+            owner[name] = index
+            names[index].append(name)
+    images = [_image_name(member.image) for member in members]
+    for index, image in enumerate(images):
+        if images.count(image) == 1 and image not in owner and image:
+            names[index].append(image)
+    return names
+
+
+def _image_name(image: str) -> str:
+    """``docker.io/library/postgres:16`` -> ``postgres``; empty for what is no host name."""
+    if "/" not in image and len(image) >= 64:  # an id
+        return ""
+    last = ImageReference.parse(image).repository.rpartition("/")[2]
+    return last if _LABEL.fullmatch(last) else ""
