@@ -85,17 +85,21 @@ ENGINE = Setting(
     "which engine: 'auto', 'private' (our own Podman service), 'podman', 'docker', or an address like unix:///path",
 )
 IMAGES: Setting[Mapping[str, str]] = Setting(
-    "images", "PODJIG_IMAGE_MAP", {}, _image_map, "image substitution: a whole name, a repository, or a prefix ending in /"
+    "images",
+    "PODJIG_IMAGE_MAP",
+    {},
+    _image_map,
+    "image substitution: a whole name, a repository, or a prefix ending in /",
 )
 PULL = Setting("pull", "PODJIG_PULL", "missing", _pull_policy, "when to pull an image: missing, always, never, newer")
 STARTUP_TIMEOUT = Setting(
     "startup_timeout", "PODJIG_STARTUP_TIMEOUT", 60.0, _number, "seconds a container may take to become ready"
 )
 SERVICE_IDLE = Setting(
-    "service_idle", "PODJIG_SERVICE_IDLE", 120.0, _number, "seconds without a request after which our Podman service ends"
+    "service_idle", "PODJIG_SERVICE_IDLE", 120.0, _number, "seconds without a request until our Podman service ends"
 )
 LIFETIME = Setting(
-    "lifetime", "PODJIG_LIFETIME", 6 * 3600.0, _number, "seconds after which the engine itself ends a container left behind"
+    "lifetime", "PODJIG_LIFETIME", 6 * 3600.0, _number, "seconds until the engine itself ends a container left behind"
 )
 HOST: Setting[str] = Setting(
     "host", "PODJIG_HOST", "", _text, "name or address of the engine's host, as tests reach published ports"
@@ -118,7 +122,7 @@ class Config:
         return self._values.get(setting.name) or Value(setting.default, "default")
 
     def override(self, origin: str, **values: Any) -> Config:
-        """Return a copy in which ``values`` (as ``[tool.podjig]`` would have them) win; ``None`` leaves one as it is."""
+        """Return a copy in which ``values``, as in ``[tool.podjig]``, win; ``None`` leaves one as it is."""
         merged = dict(self._values)
         for setting in SETTINGS:
             raw = values.get(setting.name)

@@ -93,6 +93,21 @@ def test_a_folder_is_merged_into_one_that_exists(box: GenericContainer, folder: 
     assert content(box, "/tmp/merged/file") == b"a file"
 
 
+def test_a_file_does_not_take_the_place_of_a_folder(box: GenericContainer, folder: Path) -> None:
+    box.exec(["sh", "-c", "mkdir -p /tmp/kept; echo kept > /tmp/kept/mine"])
+    for source in (b"x", folder / "file"):
+        with pytest.raises(CopyError, match="/tmp"):
+            box.copy_into_container(source, "/tmp/kept")
+    assert content(box, "/tmp/kept/mine") == b"kept\n"
+
+
+def test_nor_a_folder_that_of_a_file(box: GenericContainer, folder: Path) -> None:
+    box.copy_into_container(b"kept", "/tmp/a-file")
+    with pytest.raises(CopyError, match="/tmp"):
+        box.copy_into_container(folder, "/tmp/a-file")
+    assert content(box, "/tmp/a-file") == b"kept"
+
+
 def test_a_link_on_this_machine_stands_for_what_it_leads_to(box: GenericContainer, folder: Path) -> None:
     (folder / "alias").symlink_to(folder / "file")
     box.copy_into_container(folder / "alias", "/tmp/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
@@ -129,6 +130,14 @@ def test_the_end_is_noticed_between_two_looks_of_a_wait() -> None:
     with pytest.raises(ContainerExited) as caught:
         job.start()
     assert caught.value.exit_code == 9
+
+
+def test_a_removal_ends_the_wait() -> None:
+    container = GenericContainer("busybox", command="sleep 600")
+    with container:
+        threading.Timer(0.2, container.engine.remove_container, [container.id]).start()
+        with pytest.raises(ContainerExited, match="was removed after|exited with code 137 after"):
+            wait_until_ready(container, Countdown(9**9), timeout=20)
 
 
 @pytest.mark.parametrize("kind", [CompositeWaitStrategy, AnyWaitStrategy])

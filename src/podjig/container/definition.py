@@ -129,7 +129,7 @@ class ContainerDefinition:
         return self._set(platform=platform)
 
     def with_pull_policy(self, policy: str) -> Self:
-        """Pull the image ``"missing"``, ``"always"``, ``"never"``, or ``"newer"`` (use the local one where that fails)."""
+        """Pull the image ``"missing"``, ``"always"``, ``"never"`` or ``"newer"`` (the local one where that fails)."""
         self._pull_policy = check_policy(policy)
         return self
 
@@ -252,9 +252,7 @@ class ContainerDefinition:
         limit = None if size is None else size_in_bytes(size, what="tmpfs size")
         return self._mount(Mount(kind="tmpfs", target=container_path, size=limit))
 
-    def with_copy_into_container(
-        self, source: Source, destination: str, mode: int | None = None
-    ) -> Self:
+    def with_copy_into_container(self, source: Source, destination: str, mode: int | None = None) -> Self:
         """Copy bytes, a file or a folder into the container before it starts; see :meth:`copy_into_container`."""
         self._copies.append((source, destination, mode))
         return self
@@ -294,15 +292,18 @@ class ContainerDefinition:
         return self
 
     def with_keep(self, duration: float | timedelta = 24 * 3600.0, why: str = "kept by its definition") -> Self:
-        """Keep it when its ``with`` block or session ends, for ``duration`` seconds; see :meth:`GenericContainer.keep`."""
+        """Keep it for ``duration`` seconds when its ``with`` block or session ends; see ``GenericContainer.keep``."""
         self._keep = Keep(duration=seconds(duration, what="duration"), why=why)
         return self
 
     # The rest
 
     def with_kwargs(self, **kwargs: Any) -> Self:
-        """Set what has no method here, by docker-py's keyword (``privileged``, ``mem_limit``, ...) or by the
-        engine's own field name (libpod's ``SpecGenerator``), which is passed on as it is."""
+        """Set what has no method here.
+
+        By docker-py's keyword (``privileged``, ``mem_limit``, ...), or by the engine's own field name (libpod's
+        ``SpecGenerator``), which is passed on as it is.
+        """
         apply_keywords(self, kwargs)
         return self
 

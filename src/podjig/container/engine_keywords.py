@@ -48,7 +48,7 @@ def _ports(definition: ContainerDefinition, value: Mapping[str | int, Any]) -> N
 
 
 def _field(name: str, read: Callable[[Any], Any] = lambda value: value) -> Apply:
-    return lambda definition, value: definition._set(**{name: read(value)})
+    return lambda definition, value: definition._set(**{name: read(value)})  # noqa: SLF001  a part of it in a file of its own
 
 
 _DOCKER_PY: dict[str, Apply] = {
@@ -95,7 +95,7 @@ def apply_keywords(definition: ContainerDefinition, keywords: Mapping[str, Any])
             continue
         apply = _DOCKER_PY.get(name)
         if apply is None:
-            definition._engine_options[name] = value
+            definition._engine_options[name] = value  # noqa: SLF001
             continue
         try:
             apply(definition, value)

@@ -52,7 +52,7 @@ def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int
         except OSError as error:
             raise CopyError(f"{source!s} cannot be read: {error}") from None
         archive.seek(0)
-        engine.put_archive(id, folder, archive)  # type: ignore[arg-type]  # SpooledTemporaryFile is IO[bytes] in all but name before 3.11
+        engine.put_archive(id, folder, archive)
 
 
 def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> bytes:
@@ -76,7 +76,7 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
         for chunk in engine.get_archive(id, source):
             spool.write(chunk)
         spool.seek(0)
-        with tarfile.open(fileobj=spool, mode="r:") as archive:  # type: ignore[call-overload]  # as above
+        with tarfile.open(fileobj=spool, mode="r:") as archive:
             members = archive.getmembers()
             if destination is None:
                 return _content(archive, members, source)

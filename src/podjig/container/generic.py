@@ -45,6 +45,9 @@ KEEP = 24 * 3600.0
 EXEC_TIMEOUT = 300.0
 """Seconds a command run with :meth:`GenericContainer.exec` may take unless told otherwise."""
 
+_OF_THE_RUNNING = ("_engine", "_session", "_id", "_info", "_place")
+"""Attributes that say what was started; a clone has none of it."""
+
 
 class GenericContainer(ContainerDefinition):
     """Any image as a running container.
@@ -218,9 +221,7 @@ class GenericContainer(ContainerDefinition):
             NotStartedError: It is not started.
         """
         if self._engine is None or self._id is None:
-            raise NotStartedError(
-                f"{self.description} is not started", hint="call start(), or use it in a with block"
-            )
+            raise NotStartedError(f"{self.description} is not started", hint="call start(), or use it in a with block")
         return self._engine
 
     @property
@@ -231,9 +232,7 @@ class GenericContainer(ContainerDefinition):
             NotStartedError: It is not started.
         """
         if self._id is None:
-            raise NotStartedError(
-                f"{self.description} is not started", hint="call start(), or use it in a with block"
-            )
+            raise NotStartedError(f"{self.description} is not started", hint="call start(), or use it in a with block")
         return self._id
 
     @property
@@ -268,7 +267,7 @@ class GenericContainer(ContainerDefinition):
         return "not_started" if self._id is None else self.inspect().state.status
 
     def get_container_host_ip(self) -> str:
-        """Return the host under which tests reach its published ports: ``"localhost"`` for an engine on this machine."""
+        """Return the host on which tests reach its published ports: ``"localhost"`` for an engine on this machine."""
         return config.current()[config.HOST] or self.engine.info.host
 
     def get_exposed_port(self, port: int | str) -> int:
@@ -280,10 +279,7 @@ class GenericContainer(ContainerDefinition):
         """
         wanted = Port.parse(port)
         place, info = self._place, self._info
-        if place is not None and self._id is not None:
-            ports = place.published()
-        else:
-            ports = (info or self.inspect()).ports
+        ports = place.published() if place is not None else (info or self.inspect()).ports
         published = ports.get(wanted.key)
         if not published:
             known = ", ".join(sorted(key for key, where in ports.items() if where)) or "none"
@@ -468,8 +464,8 @@ class GenericContainer(ContainerDefinition):
         twin = type(self).__new__(type(self))
         memo[builtins.id(self)] = twin
         twin.__dict__.update(self.__dict__)
-        twin._engine = twin._session = twin._id = twin._info = twin._place = None
-        for key in self.__dict__.keys() - {"_chosen_engine", "_engine", "_session", "_id", "_info", "_place"}:
+        twin.__dict__.update(dict.fromkeys(_OF_THE_RUNNING))
+        for key in self.__dict__.keys() - {"_chosen_engine", *_OF_THE_RUNNING}:
             twin.__dict__[key] = copy.deepcopy(self.__dict__[key], memo)
         return twin
 

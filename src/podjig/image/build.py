@@ -25,7 +25,8 @@ class DockerImage:
     As a context manager it is built on entry and removed at the end (unless ``clean_up=False``)::
 
         with DockerImage(path="app", tag="localhost/app:test") as image:
-            with GenericContainer(str(image)) as container: ...
+            with GenericContainer(str(image)) as container:
+                ...
 
     Args:
         path: The build context.

@@ -74,7 +74,7 @@ def normalise_repository(path: str) -> str:
 
 
 def normalise(name: str) -> str:
-    """Return the full form of an image name: ``postgres`` -> ``docker.io/library/postgres:latest``. Ids stay as they are.
+    """Return an image name in full: ``postgres`` is ``docker.io/library/postgres:latest``. Ids stay as they are.
 
     Raises:
         ImageNameError: It is not an image name.

@@ -26,15 +26,11 @@ def check_policy(policy: str) -> str:
         DefinitionError: It is not.
     """
     if policy not in config.PULL_POLICIES:
-        raise DefinitionError(
-            f"unknown pull policy {policy!r}", hint=f"use one of {', '.join(config.PULL_POLICIES)}"
-        )
+        raise DefinitionError(f"unknown pull policy {policy!r}", hint=f"use one of {', '.join(config.PULL_POLICIES)}")
     return policy
 
 
-def ensure_image(
-    engine: Engine, name: str, *, policy: str | None = None, platform: str | None = None
-) -> ImageInfo:
+def ensure_image(engine: Engine, name: str, *, policy: str | None = None, platform: str | None = None) -> ImageInfo:
     """Return the image, pulled if the policy wants it.
 
     Args:

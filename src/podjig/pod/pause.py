@@ -16,7 +16,7 @@ _HEADERS = 64 + 56  # an ELF header and one program header
 
 # ELF machine number, and a loop around a system call that waits for a signal.
 _MACHINES = {
-    "x86_64": (62, bytes.fromhex("b822000000" "0f05" "ebf7")),  # mov eax, pause; syscall; jmp back
+    "x86_64": (62, bytes.fromhex("b822000000 0f05 ebf7")),  # mov eax, pause; syscall; jmp back
     "aarch64": (  # ppoll of nothing, without end: five arguments of zero, the number, the call, back
         183,
         struct.pack(

@@ -56,16 +56,14 @@ class NativePod(Place):
         self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
 
     def place(self, spec: ContainerSpec) -> ContainerSpec:
-        return replace(
-            spec, pod=self.id, ports=(), hostname=None, extra_hosts={}, networks=(), network_mode=None
-        )
+        return replace(spec, pod=self.id, ports=(), hostname=None, extra_hosts={}, networks=(), network_mode=None)
 
     def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         if self._published is None:  # fixed when it was made
             self._published = self.engine.inspect_pod(self.id).ports
         return self._published
 
-    def remove(self, members: list[str]) -> None:
+    def remove(self, members: list[str]) -> None:  # noqa: ARG002  they go with it
         self.engine.remove_pod(self.id)
 
 

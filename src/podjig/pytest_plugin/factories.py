@@ -44,7 +44,7 @@ def container_fixture(
         )
 
     @pytest.fixture(scope=scope, name=name, autouse=autouse)
-    def started(pytestconfig: pytest.Config) -> Iterator[GenericContainer]:
+    def started() -> Iterator[GenericContainer]:
         with container.clone() as running:
             yield running
 

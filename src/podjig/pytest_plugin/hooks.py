@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(str(error)) from None
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
+def pytest_report_header() -> list[str]:
     """Say which engine will run the containers, and what stands in for which image. Starts nothing."""
     from podjig.pytest_plugin.header import header_lines
 

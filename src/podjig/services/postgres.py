@@ -84,7 +84,7 @@ class PostgresContainer(GenericContainer):
         self._service_ports = (Port(container=self.port),)
 
     def with_env(self, key: str, value: str | int | float) -> Self:
-        """Set an environment variable; the image's own for user, password and database are the arguments of that name."""
+        """Set an environment variable; the image's own for user, password and database set those arguments."""
         attribute = _VARIABLES.get(key)
         if attribute is None:
             return super().with_env(key, value)
@@ -97,7 +97,9 @@ class PostgresContainer(GenericContainer):
         return self
 
     def with_init_script(self, script: str | os.PathLike[str]) -> Self:
-        """Run a ``.sql``, ``.sql.gz``, ``.sql.xz``, ``.sql.zst`` or ``.sh`` file when the database is made; several in the order given.
+        """Run a file when the database is made: ``.sql``, ``.sql.gz``, ``.sql.xz``, ``.sql.zst`` or ``.sh``.
+
+        Several run in the order given.
 
         Raises:
             DefinitionError: The file does not exist or is of another kind.

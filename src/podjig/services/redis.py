@@ -95,9 +95,7 @@ class RedisContainer(GenericContainer):
         try:
             from redis import Redis
         except ImportError:
-            raise PodjigError(
-                "the package 'redis' is not installed", hint="pip install 'podjig[redis]'"
-            ) from None
+            raise PodjigError("the package 'redis' is not installed", hint="pip install 'podjig[redis]'") from None
         return Redis(
             host=self.get_container_host_ip(),
             port=self.get_exposed_port(self.port),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def with_defaults(
-    command: tuple[str, ...] | None, server: str, defaults: Sequence[str]
-) -> tuple[str, ...] | None:
+def with_defaults(command: tuple[str, ...] | None, server: str, defaults: Sequence[str]) -> tuple[str, ...] | None:
     """Return ``command`` with default options put in front of the user's own.
 
     Args:

@@ -35,9 +35,7 @@ class Port:
         if self.host is not None:
             _check_number(self.host, "host port")
         if self.protocol not in ("tcp", "udp"):
-            raise PortError(
-                f"unknown protocol {self.protocol!r} of port {self.container}", hint="use 'tcp' or 'udp'"
-            )
+            raise PortError(f"unknown protocol {self.protocol!r} of port {self.container}", hint="use 'tcp' or 'udp'")
         try:
             ipaddress.ip_address(self.host_ip)
         except ValueError:
@@ -57,9 +55,7 @@ class Port:
         if isinstance(value, bool) or not number.strip().isascii() or not number.strip().isdigit():
             raise PortError(f"{value!r} is not a port", hint="write 5432, '5432' or '5353/udp'")
         protocol = protocol.strip().lower() if slash else "tcp"
-        return cls(
-            container=int(number), protocol=cast("Protocol", protocol), host=host, host_ip=host_ip
-        )
+        return cls(container=int(number), protocol=cast("Protocol", protocol), host=host, host_ip=host_ip)
 
     @property
     def key(self) -> str:

@@ -8,6 +8,7 @@ from podjig.wait.loop import look
 from podjig.wait.strategy import Condition, WaitStrategy
 from podjig.wait.target import WaitTarget
 
+
 class CompositeWaitStrategy(WaitStrategy):
     """Wait until every strategy finds the container ready.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from podjig.spec import seconds
 
@@ -80,5 +80,5 @@ class WaitStrategy(ABC):
         wait_until_ready(container, self)
 
 
-Condition = Union[WaitStrategy, Callable[[Any], object]]
+Condition = WaitStrategy | Callable[[Any], object]
 """What ``waiting_for()`` takes: a strategy, or a callable that gets the container and returns something true."""

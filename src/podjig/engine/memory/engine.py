@@ -40,13 +40,13 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
 
     # Pods: it has none, and says so in its capabilities
 
-    def create_pod(self, spec: PodSpec) -> NoReturn:
+    def create_pod(self, spec: PodSpec) -> NoReturn:  # noqa: ARG002
         raise _no_pods()
 
-    def inspect_pod(self, id: str) -> NoReturn:
+    def inspect_pod(self, id: str) -> NoReturn:  # noqa: ARG002
         raise _no_pods()
 
-    def remove_pod(self, id: str) -> NoReturn:
+    def remove_pod(self, id: str) -> NoReturn:  # noqa: ARG002
         raise _no_pods()
 
     # Images
