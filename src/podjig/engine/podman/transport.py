@@ -275,7 +275,8 @@ def _rewind(body: Body) -> bool:
     """Make a body ready to be sent again; whether that is possible."""
     if body is None or isinstance(body, (bytes, Mapping)):
         return True
-    if body.seekable():
+    try:
         body.seek(0)
-        return True
-    return False
+    except (AttributeError, OSError):  # a pipe, or something that can only be read
+        return False
+    return True
