@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,7 +173,11 @@ class LibpodClient:
         if labelled:
             label = f"{SESSION}={session}" if session else SESSION
             path += f"{'&' if '?' in path else '?'}{urlencode({'filters': json.dumps({'label': [label]})})}"
-        status, body = self._call("GET", path)
+        for pause in (0.0, 0.02, 0.1, 0.5):
+            time.sleep(pause)
+            status, body = self._call("GET", path)
+            if status != 500:  # the service's answer when something vanishes while it lists
+                break
         if status >= 400:
             reason = body.get("cause") or body.get("message") if isinstance(body, dict) else body
             raise EngineRequestError(f"cannot list {kind}s: {reason}", status=status)

@@ -1,0 +1,19 @@
+"""However a process ends, nothing of it is left after five seconds, and nothing of anybody else's was touched."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cleanup.torture import WAYS, torture
+from cleanup.world import World
+
+_SEED = random.SystemRandom().randrange(10**6)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_left(world: World, way: str) -> None:
+    said: list[str] = []
+    tally = torture(world, {way: 3 if way == "SIGKILL" else 1}, chance=random.Random(f"{_SEED} {way}"), say=said.append)
+    assert (tally.leaks, tally.touched) == ([], 0), said
