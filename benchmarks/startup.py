@@ -122,7 +122,7 @@ podjig: its defaults. PostgreSQL: data on tmpfs, initdb without sync,
         {profile};
         Redis: data on tmpfs, no snapshots.
 Peer:   its defaults (data on a volume, the image's own settings), without its cleanup container (Ryuk).
-Last two lines: podjig without its test profile, and the peer given the same profile by hand.
+Last two lines: podjig without its test profile, and the peer given it by hand (tmpfs, initdb without sync, settings).
 Medians of {conditions["rounds"]} alternating rounds, quartiles in parentheses; a ratio is that of the two of one round.
 """
 
