@@ -30,7 +30,9 @@ test *ARGS: _host
 
 [private]
 _test *ARGS: _host _venv _images
+    @.venv/bin/python tools/left_behind.py note .venv/store-before
     tools/pytest --numprocesses 2 --dist loadgroup -m "not rootful" "$@"
+    @.venv/bin/python tools/left_behind.py check .venv/store-before
 
 # The built wheel in an environment of its own, with nothing of the checkout
 [group('test')]
@@ -93,6 +95,12 @@ _bench *ARGS: _venv
     @.venv/bin/python containers/build.py postgres:17 redis:8
     .venv/bin/python benchmarks/startup.py "$@"
 
+# The documentation as a site in site/, built without a warning
+[group('docs')]
+docs: _venv
+    @tools/venv test docs
+    .venv/bin/mkdocs build --quiet --strict --site-dir site
+
 # Build the wheel into dist/
 [group('release')]
 wheel: _venv
@@ -106,7 +114,7 @@ lock: _dev
 # Remove what the recipes made in this checkout; images stay
 [group('release')]
 clean:
-    rm -rf .venv .just dist
+    rm -rf .venv .just dist site
     find . -name __pycache__ -type d -prune -exec rm -rf {} +
     rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 

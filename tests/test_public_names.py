@@ -30,6 +30,8 @@ PROMISED = [
     "HttpWaitStrategy",
     "ImageError",
     "LogMessageWaitStrategy",
+    "MemoryEngine",
+    "Pod",
     "PodjigError",
     "PortWaitStrategy",
     "PostgresContainer",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from podjig.container import GenericContainer as GenericContainer
+    from podjig.engine.memory import MemoryEngine as MemoryEngine
     from podjig.errors import ConfigError as ConfigError
     from podjig.errors import ContainerError as ContainerError
     from podjig.errors import ContainerExited as ContainerExited
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "podjig.container": ("GenericContainer",),
+    "podjig.engine.memory": ("MemoryEngine",),
     "podjig.errors": (
         "ConfigError",
         "ContainerError",

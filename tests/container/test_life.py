@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -227,6 +229,20 @@ def test_an_unpublished_port_is_named_with_those_published() -> None:
         container.get_exposed_port(81)
 
 
+def listening_addresses(port: int) -> set[str]:
+    """The addresses of this machine on which anybody listens on a port, as the kernel tells."""
+    found = set()
+    for table, size in (("tcp", 4), ("tcp6", 16)):
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            address, _, number = fields[1].rpartition(":")
+            if int(number, 16) == port and fields[3] == "0A":
+                words = [int(address[at : at + 8], 16) for at in range(0, 2 * size, 8)]
+                packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+                found.add(str(ipaddress.ip_address(packed)))
+    return found
+
+
 def test_published_ports_listen_on_loopback_only() -> None:
     with GenericContainer("busybox", command="httpd -f -p 80").with_exposed_ports(80) as container:
         port = container.get_exposed_port(80)
@@ -234,6 +250,7 @@ def test_published_ports_listen_on_loopback_only() -> None:
         assert (where.host_ip, where.host) == ("127.0.0.1", port)
         with socket.create_connection((container.get_container_host_ip(), port), timeout=5):
             pass
+        assert listening_addresses(port) == {"127.0.0.1"}
 
 
 def test_a_udp_port_carries_datagrams() -> None:

@@ -154,7 +154,7 @@ def reach(config: Config | None = None, *, environ: Mapping[str, str] | None = N
 
 
 _engine: Engine | None = None
-_mutex = threading.Lock()
+_mutex = threading.RLock()  # what is imported while it is held may ask for the engine
 
 
 def current_engine() -> Engine:
@@ -181,7 +181,7 @@ def use_engine(engine: Engine | None) -> None:
 def _forget_after_fork() -> None:
     """A child must neither speak over its parent's connections nor wait for a lock nobody in it holds."""
     global _engine, _mutex
-    _engine, _mutex = None, threading.Lock()
+    _engine, _mutex = None, threading.RLock()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
