@@ -209,9 +209,8 @@ def torture(world: World, rounds: dict[str, int], *, chance: random.Random, say:
                 tally.leaks += [f"{name} at {moment:.2f} s: {kind} {which}" for kind, which in left]
                 touched = strangers.touched()
                 tally.touched += touched
-                say(
-                    f"{name:24} at {moment:4.2f} s  clean after {took:4.2f} s{'  LEAK' * bool(left)}{'  TOUCHED' * touched}"
-                )
+                outcome = "  LEAK" * bool(left) + "  TOUCHED" * touched
+                say(f"{name:24} at {moment:4.2f} s  clean after {took:4.2f} s{outcome}")
                 if left:
                     within(60, lambda: not world.left() - strangers.keys)
     return tally

@@ -166,6 +166,12 @@ class World:
         """Whether nothing of a session is left within the promised time from now on."""
         return within(PROMISE, lambda: not self.of(session))
 
+    def kill_service(self) -> None:
+        """Kill the private service; containers live on."""
+        pid = self.service.process_id
+        assert pid is not None
+        kill_group(pid)
+
     def helpers(self, session: str = "") -> list[int]:
         """The helper processes of this world, or of one session."""
         mark = b"cleanup/reaper.py\0", f"\0{self.fresh.runtime}/podjig\0".encode()
@@ -238,8 +244,8 @@ def saved_image() -> bytes:
     return _image[0]
 
 
-def call(address: str, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    """Call a Podman service and return the status and the answer, decoded if it is JSON."""
+def call(address: str, method: str, path: str, body: object = None, *, raw: bool = False) -> tuple[int, Any]:
+    """Call a Podman service and return the status and the answer, decoded if it is JSON and not wanted raw."""
     connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(60)
@@ -249,12 +255,12 @@ def call(address: str, method: str, path: str, body: object = None) -> tuple[int
     try:
         connection.request(method, f"/v4.0.0/libpod/{path}", data, headers)
         response = connection.getresponse()
-        raw = response.read()
+        answer = response.read()
     finally:
         connection.close()
-    if response.headers.get_content_type() == "application/json":
-        return response.status, json.loads(raw or b"null")
-    return response.status, raw
+    if not raw and response.headers.get_content_type() == "application/json":
+        return response.status, json.loads(answer or b"null")
+    return response.status, answer
 
 
 __all__ = ["PROMISE", "World", "alive", "call", "kill_group", "line_of", "until", "within"]

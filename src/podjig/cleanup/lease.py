@@ -70,7 +70,7 @@ class LeaseFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.id = self._read_or_make_id()
+        self.id: str = self._read_or_make_id()
 
     def lease(self, session: str) -> Path:
         """Return the path of a session's lease."""

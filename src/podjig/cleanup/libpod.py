@@ -148,10 +148,13 @@ class LibpodClient:
         return results
 
     def _is_still(self, item: Resource) -> bool:
-        """Whether a volume or image of this name is still the one that was listed, and not a new one."""
-        folder = {"volume": "volumes", "image": "images"}.get(item.kind)
+        """Whether a network, volume or image of this name is still the one that was listed, and not a new one.
+
+        Networks have ids as well. But named by its id, Podman 4.3 removes one with somebody's containers in it.
+        """
+        folder = {"network": "networks", "volume": "volumes", "image": "images"}.get(item.kind)
         if folder is None or not item.labels:
-            return True  # known by an id that no other will have; or made, and so known, by us
+            return True  # known by an id that no other will have; or made by us
         status, body = self._call("GET", f"{folder}/{quote(item.id, safe='/:@')}/json")
         return status < 400 and ours(_labels(body)) == ours(item.labels)
 
@@ -173,11 +176,12 @@ class LibpodClient:
         if labelled:
             label = f"{SESSION}={session}" if session else SESSION
             path += f"{'&' if '?' in path else '?'}{urlencode({'filters': json.dumps({'label': [label]})})}"
-        for pause in (0.0, 0.02, 0.1, 0.5):
-            time.sleep(pause)
-            status, body = self._call("GET", path)
+        status, body = self._call("GET", path)
+        for pause in (0.02, 0.1, 0.5):
             if status != 500:  # the service's answer when something vanishes while it lists
                 break
+            time.sleep(pause)
+            status, body = self._call("GET", path)
         if status >= 400:
             reason = body.get("cause") or body.get("message") if isinstance(body, dict) else body
             raise EngineRequestError(f"cannot list {kind}s: {reason}", status=status)
@@ -295,7 +299,7 @@ def _read(kind: Kind, raw: Mapping[str, Any], *, all_names: bool = False) -> lis
         return [Resource(kind=kind, id=raw["Id"], name=raw["Name"], labels=labels, status=raw.get("Status", ""))]
     if kind == "network":
         name = raw.get("name") or raw["Name"]
-        return [Resource(kind=kind, id=raw.get("id") or name, name=name, labels=labels)]
+        return [Resource(kind=kind, id=name, name=name, labels=labels)]
     if kind == "volume":
         return [Resource(kind=kind, id=raw["Name"], name=raw["Name"], labels=labels)]
     # An image goes with its last name, so only the name that we gave it is removed. One without any goes by its id.

@@ -16,6 +16,7 @@ from podjig.errors import (
     CommandNotFound,
     EngineRequestError,
     EngineTimeout,
+    EngineUnavailable,
     ExecError,
     ExecTimeout,
     ResourceNotFound,
@@ -53,6 +54,7 @@ class ExecVerbs(ContainerVerbs):
             "WorkingDir": workdir or "",
             "Privileged": privileged,
         }
+        revivals = self._transport.revivals
         try:
             answer = self._transport.call(
                 "POST", f"containers/{path_part(id)}/exec", what=what, deadline=QUICK, body=request
@@ -65,7 +67,7 @@ class ExecVerbs(ContainerVerbs):
             if "state improper" in error.message or "not running" in error.message:
                 raise self._not_running(id, f"run {command[0] if command else ''!r}") from None
             raise _fault(faults.reason(error), command, id) from None
-        code = self._exit_code(session, id, what)
+        code = self._exit_code(session, id, what, revivals)
         stdout = b"".join(chunk.data for chunk in chunks if chunk.stream == "stdout")
         stderr = b"".join(chunk.data for chunk in chunks if chunk.stream == "stderr")
         if code in (126, 127) and not stdout and stderr.startswith(b"Error: "):
@@ -103,7 +105,7 @@ class ExecVerbs(ContainerVerbs):
             ) from None
         return chunks + decoder.end()
 
-    def _exit_code(self, session: str, id: str, what: str) -> int:
+    def _exit_code(self, session: str, id: str, what: str, revivals: int) -> int:
         ends = time.monotonic() + _SETTLE
         pause = 0.002
         while True:
@@ -114,6 +116,11 @@ class ExecVerbs(ContainerVerbs):
                 raise self._not_running(id, "learn how the command ended") from None
             if not state["Running"]:
                 return int(state["ExitCode"])
+            if self._transport.revivals != revivals:
+                raise EngineUnavailable(
+                    f"the connection to Podman was lost while it {what.replace('run', 'ran', 1)}",
+                    hint="the service ended and was started again; the command may still run",
+                )
             if time.monotonic() > ends:
                 raise ExecError(f"Podman cannot {what}: its output ended, but the engine says that it runs")
             time.sleep(pause)

@@ -65,6 +65,7 @@ class Transport:
     def __init__(self, address: str, *, revive: Callable[[], None] | None = None) -> None:
         self.address = address
         self._revive = revive
+        self.revivals = 0  # how often the service was started again: what it did for us before is lost
         self._held: tuple[tuple[int, str], APIClient] | None = None
         self._tunnel = Tunnel(address) if urlsplit(address).scheme == "ssh" else None
 
@@ -172,6 +173,7 @@ class Transport:
                     ) from error
                 if kind == faults.ABSENT and self._revive is not None:
                     self._revive()
+                    self.revivals += 1
 
     def _client(self) -> APIClient:
         # Keyed by process: a forked child that used its parent's sockets would mix up both their answers.

@@ -1,0 +1,249 @@
+"""Who cleans up after others touches only what is nobody's any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from cleanup.proxy import RefusingProxy
+from cleanup.world import World, line_of, within
+from podjig.cleanup.labels import EXPIRES, LEASES, Owner, owner_labels, resource_labels
+from podjig.cleanup.lease import create, take
+from podjig.cleanup.libpod import LibpodClient, Resource
+from podjig.cleanup.removal import remove
+from podjig.cleanup.sweep import sweep
+from podjig.errors import EngineRequestError
+
+
+class Ghost:
+    """A session that has ended, and everything of it still there."""
+
+    def __init__(self, world: World, *, address: str = "") -> None:
+        self.world = world
+        self.id = os.urandom(6).hex()
+        self.leases = world.folders.leases
+        create(self.leases, self.id, address=address or world.address).release()
+
+    def labels(self, kind: str, **changes: str) -> dict[str, str]:
+        mine = owner_labels(Owner.this_process(), session=self.id, leases=self.leases.id)
+        return {**mine, **resource_labels(kind, lifetime=3600), **changes}  # type: ignore[arg-type]
+
+    def make(self, kind: str, name: str, **changes: str) -> str:
+        return self.world.make(kind, name, self.labels(kind, **changes))
+
+
+@pytest.fixture
+def ghost(world: World) -> Ghost:
+    return Ghost(world)
+
+
+def test_everything_goes_in_order(world: World, ghost: Ghost) -> None:
+    ghost.make("volume", "g-data")
+    network = ghost.make("network", "g-net")
+    pod = ghost.make("pod", "g-pod")
+    world.make("container", "g-member", ghost.labels("container"), pod=pod, netns={}, volumes=[{"Dest": "/anonymous"}])
+    world.start(pod, "pods")
+    volumes = [{"Name": "g-data", "Dest": "/data"}]
+    fields = {"netns": {"nsmode": "bridge"}, "Networks": {"g-net": {}}, "volumes": volumes}
+    world.start(world.make("container", "g-on-net", ghost.labels("container"), **fields))
+    host = world.make("container", "g-host", ghost.labels("container"), netns={"nsmode": "none"})
+    world.start(host)
+    world.make("container", "g-joined", ghost.labels("container"), netns={"nsmode": "container", "value": host})
+    assert len(world.of(ghost.id)) == 7
+    assert network
+
+    result = sweep(world.client, world.folders)
+    assert result.failed == []
+    assert world.of(ghost.id) == []
+    assert world.left() == set()
+    assert sweep(world.client, world.folders).removed == []
+
+
+def test_labels_that_were_inherited_make_nothing_ours(world: World, ghost: Ghost) -> None:
+    """A container has its image's labels, and an image those of the container it was committed from."""
+    ours = ghost.make("container", "g-source")
+    world.start(ours)
+    assert world.call("POST", f"commit?container={ours}&repo=localhost/stranger&tag=1&pause=false")[0] == 200
+    strangers = world.call("POST", "containers/create", {"image": "localhost/stranger:1", "name": "stranger-copy"})
+    sweep(world.client, world.folders)
+    assert world.of(ghost.id) == []
+    names = {item.name for item in world.everything()}
+    assert {"stranger-copy", "localhost/stranger:1"} <= names
+    assert "g-source" not in names
+    world.call("DELETE", f"containers/{strangers[1]['Id']}?force=true")
+    world.call("DELETE", "images/localhost/stranger:1")
+
+
+def test_a_strangers_name_for_our_image_stays(world: World) -> None:
+    process, session = world.session("""
+import tempfile, pathlib
+context = pathlib.Path(tempfile.mkdtemp())
+(context / "Containerfile").write_text(f"FROM {os.environ['PODJIG_IMAGE_MAP'].partition('=')[2]}\\nRUN echo n >/n\\n")
+DockerImage(context, tag="localhost/ours:1").build()
+engine.tag_image("localhost/ours:1", "localhost/theirs:1")
+os.kill(os.getpid(), signal.SIGKILL)
+""")
+    process.communicate(timeout=60)
+    assert world.gone_in_time(session)
+    names = {item.name for item in world.everything()}
+    assert "localhost/theirs:1" in names
+    assert "localhost/ours:1" not in names
+    world.call("DELETE", "images/localhost/theirs:1")
+
+
+def test_a_living_session_is_left_alone_whoever_sweeps(world: World) -> None:
+    process, session = world.session("sleeper().start(); print('up', flush=True); sys.stdin.readline()")
+    line_of(process)
+    sweep(world.client, world.folders, choose=lambda *_: True)
+    assert len(world.of(session)) == 1
+    process.communicate("\n", timeout=60)
+
+
+def test_leases_that_cannot_be_seen_protect_until_the_expiry(world: World, ghost: Ghost) -> None:
+    ghost.make("volume", "other-young", **{LEASES: "elsewhere"})
+    ghost.make("volume", "other-old", **{LEASES: "elsewhere", EXPIRES: "2020-01-01T00:00:00Z"})
+    sweep(world.client, world.folders)
+    assert world.of(ghost.id) == ["volume other-young"]
+    assert world.podjig("clean", "other-young").returncode == 0
+
+
+def test_leases_of_sessions_with_another_engine_stay(world: World) -> None:
+    other = Ghost(world, address="unix:///another/engine.sock")
+    sweep(world.client, world.folders)
+    assert other.id in world.leases
+    take_and_remove(other)
+
+
+def test_a_lease_stays_a_while_after_its_session(world: World, ghost: Ghost) -> None:
+    """What the engine finishes only then can still be told."""
+    sweep(world.client, world.folders)
+    lease = ghost.leases.lease(ghost.id)
+    assert lease.read_text().endswith("done\n")
+    ghost.make("volume", "late")
+    sweep(world.client, world.folders)
+    assert world.of(ghost.id) == []
+    os.utime(lease, (0, 0))
+    sweep(world.client, world.folders)
+    assert not lease.exists()
+
+
+def test_what_one_refuses_to_give_does_not_keep_the_rest(own_world: World) -> None:
+    """An engine that answers 500 for one thing: the rest goes, it is said which and why, and the lease stays."""
+    world, ghost = own_world, Ghost(own_world)
+    stuck = ghost.make("container", "stuck")
+    for number in range(3):
+        ghost.make("container", f"free-{number}")
+    ghost.make("volume", "free-volume")
+    with RefusingProxy(world.address, world.fresh.root / "p.sock", refused=stuck) as proxy:
+        (world.folders.leases.lease(ghost.id)).write_text(f"{proxy.address}\n")
+        done = world.podjig("clean", CONTAINER_HOST=proxy.address)
+        assert done.returncode == 1
+        assert "cannot remove container stuck: the disk is on fire" in done.stderr
+        assert "removed container free-2: its session has ended" in done.stdout
+        assert "removed 4, left 0, failed 1" in done.stdout
+        assert world.of(ghost.id) == ["container stuck"]
+        assert ghost.id in world.leases
+        # The helper of a session that dies goes on trying, and writes it down for 'podjig ps'.
+        process, session = world.session(
+            f'sleeper().with_name("refused-{stuck[:12]}").start(); os.kill(os.getpid(), signal.SIGKILL)',
+            CONTAINER_HOST=proxy.address,
+        )
+        process.communicate(timeout=60)
+        logs = world.folders.logs
+        assert within(20, lambda: any("on fire" in log.read_text() for log in logs.glob("*.log")))
+        shown = world.podjig("ps", CONTAINER_HOST=proxy.address).stdout
+        assert "Some things could not be removed:" in shown
+        assert "the disk is on fire" in shown
+        assert proxy.refusals > 1
+        assert session
+    assert world.podjig("clean").returncode == 0
+    assert world.of(ghost.id) == []
+
+
+def test_a_name_that_is_used_again_meanwhile_stays(world: World, ghost: Ghost) -> None:
+    ghost.make("volume", "again")
+    (listed,) = world.client.resources(session=ghost.id)
+    world.call("DELETE", "volumes/again")
+    world.make("volume", "again", {})
+    assert remove(world.client, [listed]).failed == []
+    assert "again" in {item.name for item in world.everything()}
+    world.call("DELETE", "volumes/again")
+
+
+def test_a_strangers_container_on_our_network_stays_and_it_is_said(world: World, ghost: Ghost) -> None:
+    ghost.make("network", "g-shared")
+    fields = {"netns": {"nsmode": "bridge"}, "Networks": {"g-shared": {}}}
+    guest = world.make("container", "guest", {}, **fields)
+    world.start(guest)
+    result = sweep(world.client, world.folders)
+    assert [(item.name, isinstance(error, EngineRequestError)) for item, error in result.failed] == [("g-shared", True)]
+    assert world.call("GET", f"containers/{guest}/json")[1]["State"]["Status"] == "running"
+    world.call("DELETE", f"containers/{guest}?force=true&timeout=0")
+    assert sweep(world.client, world.folders).failed == []
+
+
+def test_two_at_once_one_cleaning_while_the_other_starts(world: World) -> None:
+    """``ROUNDS=200`` by hand."""
+    rounds = int(os.environ.get("ROUNDS", "10"))
+    stop = threading.Event()
+    failures: list[str] = []
+
+    def clean() -> None:
+        while not stop.is_set():
+            result = sweep(LibpodClient(world.address), world.folders)
+            failures.extend(str(error) for _, error in result.failed)
+
+    cleaners = [threading.Thread(target=clean)]
+    for cleaner in cleaners:
+        cleaner.start()
+    try:
+        for number in range(rounds):
+            dead = Ghost(world)
+            dead.make("volume", f"round-{number}")
+            process, session = world.session("""
+containers = [sleeper().with_volume_mapping("round-data", "/data", "rw").start() for _ in range(2)]
+print([container.status for container in containers], flush=True)
+""")
+            assert line_of(process) == "['running', 'running']"
+            _, err = process.communicate(timeout=60)
+            assert (process.returncode, err) == (0, "")
+            assert world.of(session) == []
+            assert within(10, lambda: not world.of(dead.id))  # noqa: B023  used at once
+    finally:
+        stop.set()
+        for cleaner in cleaners:
+            cleaner.join()
+    assert failures == []
+
+
+def test_two_cleans_at_once(world: World, ghost: Ghost) -> None:
+    for number in range(4):
+        ghost.make("container", f"twice-{number}")
+    cleans = [world.run("python", "-m", "podjig.cli", "clean") for _ in range(2)]
+    outputs = [clean.communicate(timeout=60) for clean in cleans]
+    assert [clean.returncode for clean in cleans] == [0, 0], outputs
+    assert world.of(ghost.id) == []
+
+
+def test_a_resource_in_words() -> None:
+    assert str(Resource(kind="pod", id="1", name="web")) == "pod web"
+
+
+def take_and_remove(ghost: Ghost) -> None:
+    lease = take(ghost.leases.lease(ghost.id))
+    assert lease is not None
+    lease.release(remove=True)
+
+
+def test_the_lock_of_a_killed_process_is_free_at_once(world: World, tmp_path: Path) -> None:
+    process, session = world.session("sys.stdin.readline()")
+    os.kill(world.helpers(session)[0], signal.SIGKILL)
+    process.kill()
+    process.wait()
+    lease = take(world.folders.leases.lease(session))
+    assert lease is not None
+    lease.release(remove=True)
