@@ -53,7 +53,7 @@ class Session:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.id = os.urandom(6).hex()
+        self.id: str = os.urandom(6).hex()
         self._engine = engine
         self._mutex = threading.Lock()
         self._folders = folders()

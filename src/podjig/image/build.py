@@ -64,7 +64,7 @@ class DockerImage:
         context = Path(path)
         if not context.is_dir():
             raise DefinitionError(f"build context {str(context)!r} is not a folder", hint="name the folder to build")
-        self.tag = normalise(tag) if tag else f"localhost/podjig/build:{uuid.uuid4().hex[:12]}"
+        self.tag: str = normalise(tag) if tag else f"localhost/podjig/build:{uuid.uuid4().hex[:12]}"
         self.clean_up = clean_up
         self._spec = BuildSpec(
             context=context,

@@ -18,10 +18,10 @@ class CompositeWaitStrategy(WaitStrategy):
     def __init__(self, *strategies: Condition) -> None:
         if not strategies:
             raise DefinitionError("a composite wait needs at least one strategy")
-        self.strategies = tuple(as_strategy(strategy) for strategy in strategies)
-        self.expects_exit = any(strategy.expects_exit for strategy in self.strategies)
+        self.strategies: tuple[WaitStrategy, ...] = tuple(as_strategy(strategy) for strategy in strategies)
+        self.expects_exit: bool = any(strategy.expects_exit for strategy in self.strategies)
         timeouts = [s.startup_timeout for s in self.strategies if s.startup_timeout is not None]
-        self.startup_timeout = max(timeouts) if timeouts else None
+        self.startup_timeout: float | None = max(timeouts) if timeouts else None
 
     def check(self, target: WaitTarget) -> str | None:
         for strategy in self.strategies:

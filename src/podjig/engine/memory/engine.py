@@ -24,7 +24,7 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
     def __init__(self, *, capabilities: Capabilities = ALL_CAPABILITIES) -> None:
         super().__init__()
         self.capabilities = capabilities
-        self.info = EngineInfo(
+        self.info: EngineInfo = EngineInfo(
             name="memory", version="1", address="memory:", origin="made by a test", rootless=True, local=True
         )
 
