@@ -9,31 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from cleanup.ghost import Ghost
 from cleanup.proxy import RefusingProxy
 from cleanup.world import World, line_of, within
-from podjig.cleanup.labels import EXPIRES, LEASES, Owner, owner_labels, resource_labels
-from podjig.cleanup.lease import create, take
+from podjig.cleanup.labels import EXPIRES, LEASES
+from podjig.cleanup.lease import take
 from podjig.cleanup.libpod import LibpodClient, Resource
 from podjig.cleanup.removal import remove
 from podjig.cleanup.sweep import sweep
 from podjig.errors import EngineRequestError
-
-
-class Ghost:
-    """A session that has ended, and everything of it still there."""
-
-    def __init__(self, world: World, *, address: str = "") -> None:
-        self.world = world
-        self.id = os.urandom(6).hex()
-        self.leases = world.folders.leases
-        create(self.leases, self.id, address=address or world.address).release()
-
-    def labels(self, kind: str, **changes: str) -> dict[str, str]:
-        mine = owner_labels(Owner.this_process(), session=self.id, leases=self.leases.id)
-        return {**mine, **resource_labels(kind, lifetime=3600), **changes}  # type: ignore[arg-type]
-
-    def make(self, kind: str, name: str, **changes: str) -> str:
-        return self.world.make(kind, name, self.labels(kind, **changes))
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ class World:
         assert status == 200, answer
         self._processes: list[subprocess.Popen[str]] = []
         self.before = self.keys()
+        self.folders.swept.touch()  # sweeps come when there is something to sweep
 
     def __enter__(self) -> World:
         return self
