@@ -43,7 +43,7 @@ class Strangers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        unlabelled = world.make("container", "stranger", {})
+        self._unlabelled = unlabelled = world.make("container", "stranger", {})
         world.start(unlabelled)
         self._process = world.python(_STRANGER)
         self._containers = {unlabelled: "", line_of(self._process): ""}
@@ -63,6 +63,7 @@ class Strangers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.communicate("\n", timeout=30)
+        self._world.call("DELETE", f"containers/{self._unlabelled}?force=true&timeout=0")
 
     def _since(self, id: str) -> str:
         status, answer = self._world.call("GET", f"containers/{id}/json")
@@ -206,14 +207,19 @@ def torture(world: World, rounds: dict[str, int], *, chance: random.Random, say:
                 tally.kills += 1
                 tally.slowest = max(tally.slowest, took)
                 left = set() if clean else world.left() - strangers.keys
-                tally.leaks += [f"{name} at {moment:.2f} s: {kind} {which}" for kind, which in left]
+                tally.leaks += [f"{kind} {which}" for kind, which in left]
                 touched = strangers.touched()
                 tally.touched += touched
-                outcome = "  LEAK" * bool(left) + "  TOUCHED" * touched
+                outcome = f"  LEAK {left}" * bool(left) + "  TOUCHED" * touched
                 say(f"{name:24} at {moment:4.2f} s  clean after {took:4.2f} s{outcome}")
                 if left:
-                    within(60, lambda: not world.left() - strangers.keys)
+                    later = within(60, lambda: not world.left() - strangers.keys)
+                    say(f"  {'gone' if later else 'still there'} after {time.monotonic() - dead:.1f} s; {_logs(world)}")
     return tally
+
+
+def _logs(world: World) -> str:
+    return "".join(log.read_text() for log in world.folders.logs.glob("*.log")) or "no logs"
 
 
 def main() -> int:
