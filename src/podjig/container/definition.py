@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podjig.cleanup.session import Keep
+from podjig.container.addresses import Render
 from podjig.container.engine_keywords import apply_keywords
 from podjig.container.env_file import read_env_file
 from podjig.container.files import Source
@@ -60,6 +61,7 @@ class ContainerDefinition:
         self._fields: dict[str, Any] = {}  # further fields of ContainerSpec, by their name there
         self._engine_options: dict[str, Any] = {}
         self._copies: list[tuple[Source, str, int | None]] = []
+        self._address_files: list[tuple[Render, str, int | None]] = []
         self._pull_policy: str | None = None
         self._strategy: WaitStrategy | None = None
         self._startup_timeout: float | None = None
@@ -255,6 +257,25 @@ class ContainerDefinition:
     def with_copy_into_container(self, source: Source, destination: str, mode: int | None = None) -> Self:
         """Copy bytes, a file or a folder into the container before it starts; see :meth:`copy_into_container`."""
         self._copies.append((source, destination, mode))
+        return self
+
+    def with_address_file(self, destination: str, render: Render, mode: int | None = None) -> Self:
+        """Write a file that tells the program where it is found, before it starts.
+
+        For servers that tell their clients where to connect, and so need an address for tests and one for other
+        members of the pod or network::
+
+            server.with_address_file(
+                "/etc/server/listeners",
+                lambda found: f"tests={found.outside(9092)} members={found.inside(29092)}",
+            )
+
+        Args:
+            destination: The file's absolute path inside; its folder is in the image.
+            render: Makes the content of an :class:`~podjig.container.addresses.Addresses`.
+            mode: Its permission bits; 0o644 where ``None``.
+        """
+        self._address_files.append((render, destination, mode))
         return self
 
     # Readiness

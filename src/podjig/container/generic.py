@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from podjig import config
 from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Keep, session_of
+from podjig.container.addresses import Addresses
 from podjig.container.definition import ContainerDefinition, env_text
 from podjig.container.files import Source, copy_in, copy_out
 from podjig.container.placement import Placement
@@ -145,6 +146,7 @@ class GenericContainer(ContainerDefinition):
         try:
             for source, destination, mode in self._copies:
                 copy_in(engine, self._id, source, destination, mode)
+            self._write_addresses()
             engine.start_container(self._id)
             self._wait()
         except BaseException as error:
@@ -439,6 +441,26 @@ class GenericContainer(ContainerDefinition):
                 pass
         ensure_image(engine, spec.image, policy=policy, platform=spec.platform)
         return create()
+
+    def _write_addresses(self) -> None:
+        if not self._address_files:
+            return
+        published = self.engine.inspect_container(self.id).ports if self._place is None else self._place.published()
+        found = Addresses(
+            host=self.get_container_host_ip(),
+            name=self._found_as(),
+            ports={key: where[0].host for key, where in published.items() if where},
+        )
+        for render, destination, mode in self._address_files:
+            content = render(found)
+            copy_in(self.engine, self.id, content.encode() if isinstance(content, str) else content, destination, mode)
+
+    def _found_as(self) -> str:
+        """The name under which the others of its pod or networks find it."""
+        if self._place is not None:
+            return self._place.name_of(self)
+        names = [*self._network_aliases, *filter(None, [self._name])] if self._networks else []
+        return names[0] if names else "localhost"
 
     def _wait(self) -> None:
         strategy = self.wait_strategy()

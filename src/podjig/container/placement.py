@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
 from podjig.spec import ContainerSpec
+
+if TYPE_CHECKING:
+    from podjig.container.definition import ContainerDefinition
 
 
 class Placement(Protocol):
@@ -19,6 +22,9 @@ class Placement(Protocol):
 
     def place(self, spec: ContainerSpec) -> ContainerSpec:
         """Return ``spec`` as it runs there: what is shared is not the container's own any more."""
+
+    def name_of(self, container: ContainerDefinition) -> str:
+        """Return a name under which the others find ``container``."""
 
     def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         """Return where the host publishes the ports of all that run there."""

@@ -15,6 +15,7 @@ class Capabilities:
 
     Attributes:
         pods: Native pods.
+        infra: It has what holds the namespaces of its pods; else a pod needs an image for that.
         server_side_lifetime: The engine itself ends a container after a given time.
         health_on_demand: A healthcheck can be run when asked for.
         image_volumes: A container's image volumes can be made tmpfs or left out.
@@ -24,6 +25,7 @@ class Capabilities:
     """
 
     pods: bool = False
+    infra: bool = False
     server_side_lifetime: bool = False
     health_on_demand: bool = False
     image_volumes: bool = False

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Session
+from podjig.container.definition import ContainerDefinition
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
+from podjig.errors import CapabilityMissing
 from podjig.pod.pause import pause_image
-from podjig.spec import ContainerSpec, PodSpec
+from podjig.spec import LOOPBACK, ContainerSpec, Limits, NetworkAttachment, PodSpec
+from podjig.spec.namespace import Namespace
 
 
 class Place(ABC):
@@ -22,100 +26,131 @@ class Place(ABC):
         engine: The engine.
         id: What the engine calls it.
         kind: What it is to the engine.
+        names: The names of each member, by its ``id()``.
     """
 
     kind: ClassVar[Kind]
 
-    def __init__(self, engine: Engine, id: str) -> None:
-        self.engine = engine
-        self.id = id
+    def __init__(self, engine: Engine, id: str, spec: PodSpec) -> None:
+        self.engine: Engine = engine
+        self.id: str = id
+        self.names: dict[int, list[str]] = {}
+        self._spec = spec
+        self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
 
     @abstractmethod
     def place(self, spec: ContainerSpec) -> ContainerSpec:
         """Return ``spec`` as it runs here."""
 
     @abstractmethod
-    def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
-        """Return where the host publishes the members' ports."""
+    def remove(self, members: Sequence[str]) -> None:
+        """Remove it with its members, given by their ids. Quiet where it is gone."""
 
     @abstractmethod
-    def remove(self, members: list[str]) -> None:
-        """Remove it with its members, given by their ids."""
+    def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
+        """Ask the engine for the published ports."""
+
+    def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
+        """Return where the host publishes the members' ports; that was fixed when the place was made."""
+        if self._published is None:
+            self._published = self._look()
+        return self._published
+
+    def name_of(self, container: ContainerDefinition) -> str:
+        """Return a name under which the others find ``container``."""
+        return next(iter(self.names.get(id(container), ())), "localhost")
+
+    def add_names(self, member: str, names: Sequence[str]) -> None:
+        """Let ``names`` lead to the members from now on, where the engine's files can be written from here.
+
+        Args:
+            member: The id of a running member.
+            names: The names.
+        """
+        hosts = self.engine.inspect_container(member).raw.get("HostsPath")
+        if not names or not hosts or not self.engine.info.local:
+            return
+        try:
+            with Path(hosts).open("a", encoding="utf-8") as file:  # all members have this one file
+                file.writelines(f"{LOOPBACK}\t{name}\n" for name in names)
+        except OSError:
+            return  # another user's: Podman itself adds the member's own name, and localhost leads there as well
+
+    def _shared(self, spec: ContainerSpec) -> ContainerSpec:
+        """Return ``spec`` without what is the place's."""
+        hostname = None if "uts" in self._spec.share else spec.hostname
+        return replace(spec, ports=(), hostname=hostname, extra_hosts={}, networks=(), network_mode=None)
 
 
 class NativePod(Place):
     """A pod of the engine's own."""
 
-    kind = "pod"
+    kind: ClassVar[Kind] = "pod"
 
     def __init__(self, engine: Engine, spec: PodSpec, session: Session | None) -> None:
         """Make it."""
         if session is not None:
             spec = replace(spec, labels={**spec.labels, **session.labels("pod")})
-        super().__init__(engine, engine.create_pod(spec))
-        self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
+        if not engine.capabilities.infra:
+            spec = replace(spec, infra_image=pause_image(engine, session))
+        super().__init__(engine, engine.create_pod(spec), spec)
 
     def place(self, spec: ContainerSpec) -> ContainerSpec:
-        return replace(spec, pod=self.id, ports=(), hostname=None, extra_hosts={}, networks=(), network_mode=None)
+        return replace(self._shared(spec), pod=self.id)
 
-    def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
-        if self._published is None:  # fixed when it was made
-            self._published = self.engine.inspect_pod(self.id).ports
-        return self._published
-
-    def remove(self, members: list[str]) -> None:  # noqa: ARG002  they go with it
+    def remove(self, members: Sequence[str]) -> None:  # noqa: ARG002  the engine knows them
         self.engine.remove_pod(self.id)
+
+    def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
+        return self.engine.inspect_pod(self.id).ports
 
 
 class Holder(Place):
     """A container that does nothing but hold the namespaces, for engines without pods."""
 
-    kind = "container"
+    kind: ClassVar[Kind] = "container"
 
     def __init__(self, engine: Engine, spec: PodSpec, session: Session | None) -> None:
-        """Make and start it."""
-        self._hosts = dict(spec.extra_hosts)
-        self._share = spec.share
-        labels = dict(spec.labels)
-        if session is not None:
-            labels |= session.labels("container")
+        """Make and start it.
+
+        Raises:
+            CapabilityMissing: What only a native pod can do is asked for.
+        """
+        asked = {"userns": spec.userns, "limits": spec.limits if spec.limits != Limits() else None}
+        for what, value in asked.items():
+            if value is not None:
+                raise CapabilityMissing(
+                    f"the engine {engine.info.name} has no pods, so one cannot have {what} of its own",
+                    hint="leave it out, or give it to the members",
+                )
         holder = ContainerSpec(
             image=pause_image(engine, session),
             name=spec.name,
             hostname=spec.hostname or spec.name,
             ports=spec.ports,
-            labels=labels,
+            labels={**spec.labels, **(session.labels("container") if session is not None else {})},
             extra_hosts=spec.extra_hosts,
+            networks=tuple(NetworkAttachment(name=name) for name in spec.networks),
             network_mode=spec.network_mode,
-            engine_options={"ipcns": {"nsmode": "shareable"}} if "ipc" in spec.share else {},
+            namespaces={"ipc": "shareable"} if "ipc" in spec.share else {},
+            engine_options=spec.engine_options,
         )
-        super().__init__(engine, engine.create_container(holder))
+        super().__init__(engine, engine.create_container(holder), spec)
         try:
             engine.start_container(self.id)
         except BaseException:
             engine.remove_container(self.id)
             raise
-        self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
 
     def place(self, spec: ContainerSpec) -> ContainerSpec:
-        joined = {"nsmode": "container", "value": self.id}
-        options = {f"{name}ns": joined for name in self._share if name != "net"}
-        return replace(
-            spec,
-            ports=(),
-            hostname=None,
-            extra_hosts={},
-            networks=(),
-            network_mode=f"container:{self.id}",
-            engine_options={**options, **spec.engine_options},
-        )
+        join = f"container:{self.id}"
+        namespaces: dict[Namespace, str] = {name: join for name in self._spec.share if name != "net"}
+        return replace(self._shared(spec), network_mode=join, namespaces={**namespaces, **spec.namespaces})
 
-    def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
-        if self._published is None:
-            self._published = self.engine.inspect_container(self.id).ports
-        return self._published
-
-    def remove(self, members: list[str]) -> None:
+    def remove(self, members: Sequence[str]) -> None:
         for member in members:  # engines refuse to remove a container in whose namespaces others run
             self.engine.remove_container(member)
         self.engine.remove_container(self.id)
+
+    def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
+        return self.engine.inspect_container(self.id).ports

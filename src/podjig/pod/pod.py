@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,26 +15,18 @@ from podjig.container import GenericContainer
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ExecResult
-from podjig.errors import (
-    AlreadyStartedError,
-    ContainerError,
-    DefinitionError,
-    NotStartedError,
-    PodjigError,
-)
+from podjig.errors import AlreadyStartedError, DefinitionError, NotStartedError, PodjigError
+from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
 from podjig.pod.names import check_hostname, member_names
 from podjig.pod.place import Holder, NativePod, Place
-from podjig.pod.plan import Member, check_members, gather_ports, start_order
-from podjig.pod.starting import start_members
-from podjig.spec import LOOPBACK, PodSpec
-from podjig.spec.pod import DEFAULT_SHARE, Namespace
-from podjig.wait.status import ExitWaitStrategy
+from podjig.pod.plan import Member, Needed, check_member, check_order, gather_hosts, gather_ports, resolved
+from podjig.pod.starting import Start
+from podjig.spec import LOOPBACK, Limits, PodSpec, size_in_bytes
+from podjig.spec.namespace import Namespace
+from podjig.spec.pod import DEFAULT_SHARE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-JOB_TIMEOUT = 300.0
-"""Seconds a job or init container may take unless told otherwise."""
 
 
 class Pod:
@@ -50,16 +43,21 @@ class Pod:
 
     Args:
         members: Its containers, not started.
-        name: The pod's name.
+        name: The pod's name; two of one name cannot exist.
         hostname: Its members' host name.
         share: The namespaces they share: ``"net"`` always, ``"ipc"``, ``"uts"``, ``"pid"``.
         userns: The engine's user namespace mode, like ``"keep-id"``.
+        networks: Networks to join, or the names of such, instead of the engine's default.
+        network_mode: ``"none"``, ... instead of ``networks``.
+        memory: What the members together may use: bytes, or a size like ``"512m"``. Limits are in force where they
+            are for containers.
+        cpus: How many processors they together may use.
         labels: Labels.
         engine: The engine to run it on; the discovered one where ``None``.
         engine_options: Further fields of the engine's create request, passed on as they are.
 
     Raises:
-        DefinitionError: A member is none, or is given twice; a name is no host name.
+        DefinitionError: A member is none, or is given twice; a name is no host name; a namespace is unknown.
     """
 
     def __init__(
@@ -69,23 +67,29 @@ class Pod:
         hostname: str | None = None,
         share: Sequence[Namespace] = DEFAULT_SHARE,
         userns: str | None = None,
+        networks: Sequence[Any] = (),
+        network_mode: str | None = None,
+        memory: int | str | None = None,
+        cpus: float | None = None,
         labels: Mapping[str, str] | None = None,
         engine: Engine | None = None,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
         if hostname is not None:
             check_hostname(hostname, what="host name")
-        unknown = set(share) - {"net", "ipc", "uts", "pid"}
-        if unknown or "net" not in share:
+        if set(share) - {"net", "ipc", "uts", "pid"} or "net" not in share:
             raise DefinitionError(
                 f"a pod cannot share {sorted(share)!r}", hint="share 'net', and of 'ipc', 'uts', 'pid' what you like"
             )
-        self.name = name
+        self.name: str | None = name
         self._spec = PodSpec(
             name=name,
             hostname=hostname,
             share=tuple(share),
             userns=userns,
+            networks=tuple(_network_name(network) for network in networks),
+            network_mode=network_mode,
+            limits=Limits(memory=None if memory is None else size_in_bytes(memory, what="memory limit"), cpus=cpus),
             labels=dict(labels or {}),
             engine_options=dict(engine_options or {}),
         )
@@ -97,18 +101,29 @@ class Pod:
         for member in members:
             self.add(member)
 
-    def add(self, container: GenericContainer, *, depends_on: Iterable[GenericContainer] = ()) -> Self:
-        """Add a member, before the pod starts.
+    # What is in it
+
+    def add(self, container: GenericContainer, *, depends_on: Iterable[Needed] = ()) -> Self:
+        """Add a member. One that comes when the pod is started is started at once, and may have no ports.
 
         Args:
             container: The member, not started.
-            depends_on: Members that must be ready before it starts.
+            depends_on: Members, or names of members, that must be ready before it starts.
 
         Raises:
             DefinitionError: It is a member already, or no container.
-            AlreadyStartedError: The pod is started: its ports cannot change any more.
+            PortError: The pod is started, and the member has a port: a pod's ports are fixed when it starts.
+            PodjigError: The pod is started, and the member did not become ready.
         """
-        return self._add(Member(container=container, depends_on=tuple(depends_on)))
+        member = Member(container=container, depends_on=tuple(depends_on))
+        self._append(member)
+        if self._place is not None:
+            try:
+                self._start_late(member, self._place)
+            except BaseException:
+                self._members.remove(member)
+                raise
+        return self
 
     def add_init(self, container: GenericContainer) -> Self:
         """Add a container that runs to its successful end before the others start, in the order added.
@@ -117,12 +132,30 @@ class Pod:
             DefinitionError: It is a member already, or no container.
             AlreadyStartedError: The pod is started.
         """
-        return self._add(Member(container=container, init=True))
+        if self._place is not None:
+            raise AlreadyStartedError(
+                f"{self} is started, and its init containers have run", hint="run a job in it with run()"
+            )
+        self._append(Member(container=container, init=True))
+        return self
 
     @property
     def members(self) -> tuple[GenericContainer, ...]:
         """Its members, without init containers."""
         return tuple(member.container for member in self._members if not member.init)
+
+    def member(self, name: str) -> GenericContainer:
+        """Return the member that the others find under this name.
+
+        Raises:
+            DefinitionError: No member has it.
+        """
+        names = self._names()
+        for member in self._members:
+            if name in names[id(member.container)]:
+                return member.container
+        known = ", ".join(sorted(one for listed in names.values() for one in listed)) or "none"
+        raise DefinitionError(f"no member of {self} is called {name!r}", hint=f"names in it: {known}")
 
     @property
     def id(self) -> str:
@@ -132,6 +165,13 @@ class Pod:
             NotStartedError: It is not started.
         """
         return self._started_place().id
+
+    @property
+    def started(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._place is not None
+
+    # Life
 
     def start(self) -> Self:
         """Start the pod and return self when every member is ready. A failure leaves nothing behind.
@@ -144,26 +184,30 @@ class Pod:
         """
         if self._place is not None:
             raise AlreadyStartedError(f"{self} is started", hint="stop() it first")
-        check_members(self._members)
-        start_order(self._members)  # for its errors
-        spec = self._complete_spec()
+        members, spec = self._plan()
         engine = self._chosen_engine or current_engine()
         self._session = session_of(engine)
         kind = NativePod if engine.capabilities.pods else Holder
         self._pid = os.getpid()
         with nullcontext() if self._session is None else self._session.making():
-            self._place = kind(engine, spec, self._session)
+            self._place = place = kind(engine, spec, self._session)
             if self._session is not None:
-                self._session.opened(self._place.kind, self._place.id, self._forget)
+                self._session.opened(place.kind, place.id, self._forget)
+        place.names = self._names()
         try:
-            self._start_members(self._place)
-        except BaseException:
-            self.stop()
+            for member in members:
+                if member.init:
+                    run_init(member.container, place)
+            services = [member for member in members if not member.init]
+            start = Start(services, lambda container: container._start_at(place), self._end_members)  # noqa: SLF001
+            start.run()
+        except BaseException as error:
+            self._abandon(error)
             raise
         return self
 
     def stop(self) -> None:
-        """Remove the pod with all its members, in one call. Quiet where it is not started.
+        """Remove the pod with all its members. Quiet where it is not started.
 
         Without effect in a forked child: the pod is its parent's.
         """
@@ -177,34 +221,30 @@ class Pod:
 
     def run(
         self,
-        image: str,
-        command: str | Sequence[str],
+        image: str | GenericContainer,
+        command: str | Sequence[str] | None = None,
         *,
         env: Mapping[str, str] | None = None,
-        timeout: float = JOB_TIMEOUT,
+        timeout: float | timedelta = JOB_TIMEOUT,
     ) -> ExecResult:
         """Run a one-shot job in the pod, like a migration or a smoke test, and return what it gave.
 
         Args:
-            image: Its image.
-            command: Program and arguments.
+            image: Its image; or a whole definition (mounts, user, ...), of which a copy is run.
+            command: Program and arguments; the image's or definition's own where ``None``.
             env: Environment variables.
             timeout: Seconds it may take.
 
+        Returns:
+            Its exit code, whatever that is, and its output; unpacks as ``(exit_code, output)``.
+
         Raises:
             NotStartedError: The pod is not started.
+            PortError: The definition has ports; the pod's are fixed.
+            ContainerStartError: It could not be started: unknown program, ...
             WaitTimeout: It did not end in time.
         """
-        place = self._started_place()
-        job = GenericContainer(image, command=command, env=env).waiting_for(ExitWaitStrategy(None))
-        job.with_startup_timeout(timeout)
-        try:
-            job._start_at(place)  # noqa: SLF001  a pod is where containers start
-            stdout, stderr = job.get_logs()
-            output = job.logs().encode()
-            return ExecResult(exit_code=job.inspect().state.exit_code, stdout=stdout, stderr=stderr, output=output)
-        finally:
-            job.stop()
+        return run_job(image, command, self._started_place(), env=env, timeout=timeout)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -215,21 +255,66 @@ class Pod:
         self.stop()
 
     def __str__(self) -> str:
-        return f"pod {self.name}" if self.name else f"the pod of {', '.join(m.image for m in self.members)}"
+        if self.name:
+            return f"pod {self.name}"
+        return f"the pod of {', '.join(member.image for member in self.members) or 'nothing'}"
 
-    def _add(self, member: Member) -> Self:
+    def __repr__(self) -> str:
+        state = f"started {self._place.id[:12]}" if self._place is not None else "not started"
+        return f"<Pod {self.name or ''}({', '.join(m.image for m in self.members)}) {state}>"
+
+    # How it is done
+
+    def _append(self, member: Member) -> None:
         container = member.container
         if not isinstance(container, GenericContainer):
             raise DefinitionError(f"{container!r} is not a container", hint="add a GenericContainer or a service")
         if any(container is other.container for other in self._members):
             raise DefinitionError(f"{container.description} is in the pod twice", hint="add a clone() of it")
-        if self._place is not None:
-            raise AlreadyStartedError(
-                f"{self} is started, and its ports are fixed: {container.description} comes too late",
-                hint="add it before start(), or run a job in it with run()",
-            )
         self._members.append(member)
-        return self
+
+    def _names(self) -> dict[int, list[str]]:
+        containers = [member.container for member in self._members]
+        return {id(containers[index]): listed for index, listed in member_names(containers).items()}
+
+    def _plan(self) -> tuple[list[Member], PodSpec]:
+        """Return the members and the pod to create, all checks made."""
+        names = member_names([member.container for member in self._members])
+        members = resolved(self._members, names)
+        check_order(members)
+        specs = [(member.container, member.container.spec()) for member in members]
+        for container, spec in specs:
+            check_member(container, spec, self._spec)
+        hosts = {name: LOOPBACK for listed in names.values() for name in listed}
+        hosts = {**gather_hosts(specs), **hosts}
+        return members, replace(self._spec, ports=gather_ports(members), extra_hosts=hosts)
+
+    def _start_late(self, member: Member, place: Place) -> None:
+        container = member.container
+        names = member_names([one.container for one in self._members])
+        resolved(self._members, names)
+        check_member(container, container.spec(), self._spec)
+        refuse_ports(container)
+        place.names = self._names()
+        container._start_at(place)  # noqa: SLF001  a pod is where containers start
+        place.add_names(container.id, place.names[id(container)])
+
+    def _end_members(self) -> None:
+        """End what runs, so that those who wait for it see it end; :meth:`_abandon` clears away."""
+        if self._place is not None:
+            try:
+                self._place.remove([container.id for container in self.members if container.started])
+            except PodjigError:
+                return  # a member was just being made; said and done again by _abandon()
+
+    def _abandon(self, error: BaseException) -> None:
+        """Remove what a failed start has made; a failure to do so is told with the first error, not instead of it."""
+        try:
+            self.stop()
+        except PodjigError as second:
+            if isinstance(error, PodjigError):
+                error.message += f"\n  and the pod could not be removed: {second.message}"
+            self._forget()
 
     def _forget(self) -> None:
         """Be as before the start."""
@@ -242,34 +327,9 @@ class Pod:
             raise NotStartedError(f"{self} is not started", hint="call start(), or use it in a with block")
         return self._place
 
-    def _complete_spec(self) -> PodSpec:
-        names = member_names([member.container for member in self._members])
-        hosts = {name: LOOPBACK for listed in names.values() for name in listed}
-        return replace(self._spec, ports=gather_ports(self._members), extra_hosts=hosts)
 
-    def _start_members(self, place: Place) -> None:
-        for member in self._members:
-            if member.init:
-                self._run_init(member.container, place)
-        services = [member for member in self._members if not member.init]
-
-        def start(member: Member) -> None:
-            member.container._start_at(place)  # noqa: SLF001  a pod is where containers start
-
-        try:
-            start_members(services, start, give_up=self.stop)
-        except PodjigError as error:
-            others = [f"{m.container.description}: {m.container.status}" for m in services if m.container.started]
-            if others:
-                error.message += "\n  the others: " + "; ".join(others)
-            raise
-
-    def _run_init(self, container: GenericContainer, place: Place) -> None:
-        strategy = container.wait_strategy()
-        if not isinstance(strategy, ExitWaitStrategy):
-            container.waiting_for(ExitWaitStrategy(0))
-        try:
-            container._start_at(place)  # noqa: SLF001  a pod is where containers start
-        except ContainerError as error:
-            error.message = f"init container failed: {error.message}"
-            raise
+def _network_name(network: Any) -> str:
+    name = network if isinstance(network, str) else getattr(network, "name", None)
+    if not isinstance(name, str) or not name:
+        raise DefinitionError(f"{network!r} is neither a network nor the name of one")
+    return name

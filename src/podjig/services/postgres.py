@@ -73,12 +73,12 @@ class PostgresContainer(GenericContainer):
         durable: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.port = Port.parse(port).container
-        self.username = _not_empty("username", username)
-        self.password = _not_empty("password", password)
-        self.dbname = _not_empty("dbname", dbname)
-        self.driver = _checked_driver(driver)
-        self.durable = durable
+        self.port: int = Port.parse(port).container
+        self.username: str = _not_empty("username", username)
+        self.password: str = _not_empty("password", password)
+        self.dbname: str = _not_empty("dbname", dbname)
+        self.driver: str | None = _checked_driver(driver)
+        self.durable: bool = durable
         self._settings: dict[str, str] = {}
         super().__init__(image, **kwargs)
         self._service_ports = (Port(container=self.port),)
@@ -89,6 +89,16 @@ class PostgresContainer(GenericContainer):
         if attribute is None:
             return super().with_env(key, value)
         setattr(self, attribute, _not_empty(attribute, env_text(key, value)))
+        return self
+
+    def with_port(self, port: int) -> Self:
+        """Listen on another port inside, where others share its network; :meth:`get_connection_url` knows it.
+
+        Raises:
+            PortError: It is no port.
+        """
+        self.port = Port.parse(port).container
+        self._service_ports = (Port(container=self.port),)
         return self
 
     def with_server_settings(self, **settings: str | int | float) -> Self:

@@ -55,11 +55,21 @@ class RedisContainer(GenericContainer):
         super().__init__(image, **kwargs)
         if password is not None and (not isinstance(password, str) or not password):
             raise DefinitionError(f"Redis's password is {password!r}", hint="leave it out for none")
-        self.port = Port.parse(port).container
-        self.password = password
-        self.durable = durable
+        self.port: int = Port.parse(port).container
+        self.password: str | None = password
+        self.durable: bool = durable
         self._settings: dict[str, str] = {}
         self._service_ports = (Port(container=self.port),)
+
+    def with_port(self, port: int) -> Self:
+        """Listen on another port inside, where others share its network; :meth:`get_connection_url` knows it.
+
+        Raises:
+            PortError: It is no port.
+        """
+        self.port = Port.parse(port).container
+        self._service_ports = (Port(container=self.port),)
+        return self
 
     def with_server_settings(self, **settings: str | int | float) -> Self:
         """Set server parameters, like ``maxmemory="64mb"`` (``_`` stands for ``-``); they win over the test profile."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from podjig.spec.health import Healthcheck
 from podjig.spec.limits import Limits
 from podjig.spec.mount import Mount
+from podjig.spec.namespace import Namespace
 from podjig.spec.port import Port
 
 
@@ -46,6 +47,8 @@ class ContainerSpec:
         networks: Networks to join; empty means the engine's default for this host.
         network_mode: ``"none"``, ``"host"``, ... instead of ``networks``.
         pod: The pod to join, by id: its ports, host name, hosts and networks are the pod's.
+        namespaces: Further namespaces that are not the container's own: ``"ipc"`` -> ``"container:ID"`` joins that
+            container's, ``"shareable"`` lets others join this one's.
         limits: Resource limits.
         extra_hosts: Host name -> address lines for ``/etc/hosts``.
         platform: ``os/arch[/variant]`` of the image.
@@ -77,6 +80,7 @@ class ContainerSpec:
     networks: tuple[NetworkAttachment, ...] = ()
     network_mode: str | None = None
     pod: str | None = None
+    namespaces: Mapping[Namespace, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     platform: str | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from podjig.spec.limits import Limits
+from podjig.spec.namespace import Namespace
 from podjig.spec.port import Port
-
-Namespace = Literal["net", "ipc", "uts", "pid"]
 
 DEFAULT_SHARE: tuple[Namespace, ...] = ("net", "ipc", "uts")
 
@@ -27,6 +27,8 @@ class PodSpec:
         extra_hosts: Host name -> address lines for the members' ``/etc/hosts``.
         networks: Networks to join, by name; empty means the engine's default for this host.
         network_mode: ``"none"``, ``"host"``, ... instead of ``networks``.
+        limits: What all members together may use.
+        infra_image: The image of the container that holds the namespaces; the engine's own where ``None``.
         engine_options: Further fields merged into the engine's create request as they are.
     """
 
@@ -39,4 +41,6 @@ class PodSpec:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     network_mode: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    infra_image: str | None = None
     engine_options: Mapping[str, Any] = field(default_factory=dict)

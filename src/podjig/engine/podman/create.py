@@ -51,6 +51,7 @@ def create_request(spec: ContainerSpec, *, host_ulimits: tuple[Ulimit, ...] = ()
         **_mounts(spec.mounts),
         **_limits(spec.limits, host_ulimits),
         **_network(spec.network_mode, spec.networks),
+        **{f"{name}ns": _namespace(mode) for name, mode in spec.namespaces.items()},
         **platform_fields(spec.platform),
     }
     request = {name: value for name, value in request.items() if value not in (None, {})}
@@ -67,6 +68,8 @@ def pod_request(spec: PodSpec) -> dict[str, Any]:
         "shared_namespaces": list(spec.share),
         "hostadd": [f"{name}:{address}" for name, address in spec.extra_hosts.items()],
         "userns": None if spec.userns is None else _namespace(spec.userns),
+        "infra_image": spec.infra_image,
+        **_limits(spec.limits, ()),
         **_network(spec.network_mode, tuple(NetworkAttachment(name=name) for name in spec.networks)),
     }
     request = {name: value for name, value in request.items() if value not in (None, {}, [])}

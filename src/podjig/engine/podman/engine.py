@@ -64,6 +64,7 @@ class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs, P
             self._capabilities = Capabilities(
                 pods=True,
                 server_side_lifetime=True,
+                infra=self._facts.has_pause_program(),
                 health_on_demand=True,
                 image_volumes=True,
                 pause=controlled,

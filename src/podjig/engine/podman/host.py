@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import resource
+from os import get_exec_path
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,13 @@ from podjig.spec import Ulimit
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _PID_MAX = Path("/proc/sys/kernel/pid_max")
+_PAUSE_PROGRAM = "catatonit"
+_HELPERS = (  # Podman's defaults for helper_binaries_dir
+    "/usr/local/libexec/podman",
+    "/usr/local/lib/podman",
+    "/usr/libexec/podman",
+    "/usr/lib/podman",
+)
 _DEADLINE = 30.0
 _NEEDED = {"memory", "pids"}
 
@@ -47,6 +55,12 @@ class HostFacts:
             return False
         delegated = _CGROUPS / f"user.slice/user-{owner}.slice/user@{owner}.service/cgroup.controllers"
         return delegated.exists() and set(delegated.read_text(encoding="ascii").split()) >= _NEEDED
+
+    def has_pause_program(self) -> bool:
+        """Whether the service finds the program of which it makes the image that its pods begin with."""
+        if self._url.scheme != "unix":
+            return True  # as packages of Podman have it
+        return any((Path(folder) / _PAUSE_PROGRAM).exists() for folder in (*_HELPERS, *get_exec_path()))
 
     def ulimits(self) -> tuple[Ulimit, ...]:
         """Return what must be said of a container that has ulimits of its own, lest it cannot start.

@@ -1,0 +1,77 @@
+"""Containers of a pod that run to their end: init containers and one-shot jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from podjig.container import GenericContainer
+from podjig.engine.values import ExecResult, OutputChunk
+from podjig.errors import ContainerError, PortError
+from podjig.pod.place import Place
+from podjig.wait.status import ExitWaitStrategy
+
+JOB_TIMEOUT = 300.0
+"""Seconds a job may take unless told otherwise."""
+
+
+def run_init(container: GenericContainer, place: Place) -> None:
+    """Run an init container to its successful end.
+
+    Raises:
+        ContainerError: It failed.
+    """
+    if not isinstance(container.wait_strategy(), ExitWaitStrategy):
+        container.waiting_for(ExitWaitStrategy(0))
+    try:
+        container._start_at(place)  # noqa: SLF001  a pod is where containers start
+    except ContainerError as error:
+        error.message = f"an init container failed, so no member was started: {error.message}"
+        raise
+
+
+def run_job(
+    image: str | GenericContainer,
+    command: str | Sequence[str] | None,
+    place: Place,
+    *,
+    env: Mapping[str, str] | None,
+    timeout: float | timedelta,
+) -> ExecResult:
+    """Run a job to its end and return what it gave; see :meth:`podjig.Pod.run`."""
+    job = GenericContainer(image) if isinstance(image, str) else image.clone()
+    if command is not None:
+        job.with_command(command)
+    for key, value in (env or {}).items():
+        job.with_env(key, value)
+    refuse_ports(job)
+    job.waiting_for(ExitWaitStrategy(None)).with_startup_timeout(timeout)
+    try:
+        job._start_at(place)  # noqa: SLF001  a pod is where containers start
+        chunks = job.engine.logs(job.id)
+        return ExecResult(
+            exit_code=job.inspect().state.exit_code,
+            stdout=_joined(chunks, "stdout"),
+            stderr=_joined(chunks, "stderr"),
+            output=b"".join(chunk.data for chunk in chunks),
+        )
+    finally:
+        job.stop()
+
+
+def refuse_ports(container: GenericContainer) -> None:
+    """Refuse ports of a container that comes when the pod's are fixed.
+
+    Raises:
+        PortError: It has some.
+    """
+    ports = ", ".join(str(port) for port in container.spec().ports)
+    if ports:
+        raise PortError(
+            f"port {ports} of {container.description} cannot be published: the pod's ports were fixed when it started",
+            hint="add the container before the pod starts; inside the pod, ports need no publishing",
+        )
+
+
+def _joined(chunks: Sequence[OutputChunk], stream: str) -> bytes:
+    return b"".join(chunk.data for chunk in chunks if chunk.stream == stream)
