@@ -16,7 +16,8 @@
     │   ├── EngineTimeout              one call took longer than its deadline
     │   ├── EngineRequestError         the engine refused a request
     │   │   ├── ResourceNotFound       no such container, volume, network ...
-    │   │   └── NameInUse              a resource of that name exists already
+    │   │   ├── NameInUse              a resource of that name exists already
+    │   │   └── SubnetInUse            a network's address range is taken
     │   └── CapabilityMissing          this engine cannot do what was asked
     ├── ImageError                     images
     │   ├── ImageNotFound              absent here, and not to be pulled
@@ -135,6 +136,10 @@ class ResourceNotFound(EngineRequestError):
 
 class NameInUse(EngineRequestError):
     """A resource of that name exists already."""
+
+
+class SubnetInUse(EngineRequestError):
+    """The address range that a network asked for is taken."""
 
 
 class CapabilityMissing(EngineError):

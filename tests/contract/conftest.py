@@ -57,11 +57,14 @@ class Tidy:
     def __init__(self) -> None:
         self.containers: list[str] = []
         self.volumes: list[str] = []
+        self.networks: list[str] = []
         self.images: list[str] = []
 
     def up(self, engine: Engine) -> None:
         for container in self.containers:
             engine.remove_container(container)
+        for network in self.networks:
+            engine.remove_network(network)
         for volume in self.volumes:
             engine.remove_volume(volume)
         for image in self.images:
@@ -112,6 +115,13 @@ def new_image(unique: str, tidy: Tidy) -> str:
 def volume(unique: str, tidy: Tidy) -> str:
     """The name of a volume that a test is about to make; it is removed after the test."""
     tidy.volumes.append(unique)
+    return unique
+
+
+@pytest.fixture
+def network(unique: str, tidy: Tidy) -> str:
+    """The name of a network that a test is about to make; it is removed after the test."""
+    tidy.networks.append(unique)
     return unique
 
 

@@ -22,11 +22,12 @@ from podjig.engine.values import (
     ExecResult,
     HealthResult,
     ImageInfo,
+    NetworkInfo,
     OutputChunk,
     PodInfo,
     PullProgress,
 )
-from podjig.spec import BuildSpec, ContainerSpec, PodSpec
+from podjig.spec import BuildSpec, ContainerSpec, NetworkSpec, PodSpec
 
 
 class LogStream(Iterator[OutputChunk], Protocol):
@@ -78,11 +79,26 @@ class Engine(Protocol):
             ContainerStartError: It could not be started: unknown program, unknown user, no network ...
         """
 
+    def init_container(self, id: str) -> None:
+        """Make a created or stopped container's namespaces without starting its program, where the engine can.
+
+        Then its first process exists, and waits for :meth:`start_container`. Does nothing where the engine cannot.
+
+        Raises:
+            ContainerStartError: As for :meth:`start_container`.
+        """
+
     def stop_container(self, id: str, *, timeout: float) -> None:
         """Send the stop signal, and kill after ``timeout`` seconds. A stopped one stays as it is."""
 
     def kill_container(self, id: str, signal: str = "SIGKILL") -> None:
         """Send a signal to the first process."""
+
+    def pause_container(self, id: str) -> None:
+        """Freeze all its processes. Needs the capability ``pause``."""
+
+    def unpause_container(self, id: str) -> None:
+        """Let a frozen container go on. Needs the capability ``pause``."""
 
     def remove_container(self, id: str) -> None:
         """Remove at once, running or not, with its anonymous volumes. Quiet where there is none."""
@@ -175,6 +191,35 @@ class Engine(Protocol):
 
     def remove_pod(self, id: str) -> None:
         """Remove at once a pod and all its members, running or not. Quiet where there is none."""
+
+    # Networks
+
+    def create_network(self, spec: NetworkSpec) -> str:
+        """Create a network and return its id.
+
+        Raises:
+            NameInUse: Another network has the name.
+            SubnetInUse: A subnet it asks for, or the one the engine chose, is taken.
+        """
+
+    def inspect_network(self, id: str) -> NetworkInfo:
+        """Return what is known of a network, given by id or name."""
+
+    def remove_network(self, id: str) -> None:
+        """Remove a network. Quiet where there is none.
+
+        Raises:
+            EngineRequestError: It has members.
+        """
+
+    def list_networks(self, *, labels: Mapping[str, str] | None = None) -> list[NetworkInfo]:
+        """Return the networks that carry all these labels (an empty value: any value)."""
+
+    def connect_network(self, id: str, container: str, *, aliases: Sequence[str] = ()) -> None:
+        """Let a container join a network, to be found there by these names too."""
+
+    def disconnect_network(self, id: str, container: str) -> None:
+        """Take a container out of a network."""
 
     # Images
 

@@ -221,6 +221,35 @@ class PullProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkInfo:
+    """One network, inspected.
+
+    Attributes:
+        id: Its full id.
+        name: Its name.
+        driver: ``"bridge"``, ...
+        subnets: Its address ranges, like ``"10.89.0.0/24"``.
+        gateways: The engine's own addresses in them; may be empty.
+        interface: The host's interface that it is made of; may be empty.
+        internal: It has no way out.
+        ipv6: It has IPv6 addresses.
+        dns: Its members find each other by name.
+        labels: Its labels.
+    """
+
+    id: str
+    name: str
+    driver: str
+    subnets: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    interface: str = ""
+    internal: bool = False
+    ipv6: bool = False
+    dns: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PodInfo:
     """One pod, inspected.
 

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from podjig.container import GenericContainer
 from podjig.errors import DefinitionError
 from podjig.image.reference import ImageReference
-
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-_LONGEST = 253
-
-
-def check_hostname(name: str, *, what: str = "alias") -> str:
-    """Return ``name`` if it is a host name. Source: RFC 952 and RFC 1123.
-
-    Raises:
-        DefinitionError: It is not.
-    """
-    if len(name) <= _LONGEST and all(_LABEL.fullmatch(label) for label in name.split(".")):
-        return name
-    raise DefinitionError(
-        f"{what} {name!r} is not a host name", hint="use letters, digits and hyphens, in parts joined by dots"
-    )
+from podjig.spec.hostname import LABEL, check_hostname
 
 
 def member_names(members: Sequence[GenericContainer]) -> dict[int, list[str]]:
@@ -60,4 +44,4 @@ def _image_name(image: str) -> str:
     if "/" not in image and len(image) >= 64:  # an id
         return ""
     last = ImageReference.parse(image).repository.rpartition("/")[2]
-    return last if _LABEL.fullmatch(last) else ""
+    return last if LABEL.fullmatch(last) else ""

@@ -17,11 +17,12 @@ from podjig.engine.protocol import Engine
 from podjig.engine.values import ExecResult
 from podjig.errors import AlreadyStartedError, DefinitionError, NotStartedError, PodjigError
 from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
-from podjig.pod.names import check_hostname, member_names
+from podjig.pod.names import member_names
 from podjig.pod.place import Holder, NativePod, Place
 from podjig.pod.plan import Member, Needed, check_member, check_order, gather_hosts, gather_ports, resolved
 from podjig.pod.starting import Start
 from podjig.spec import LOOPBACK, Limits, PodSpec, size_in_bytes
+from podjig.spec.hostname import check_hostname
 from podjig.spec.namespace import Namespace
 from podjig.spec.pod import DEFAULT_SHARE
 

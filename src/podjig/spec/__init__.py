@@ -6,6 +6,7 @@ from podjig.spec.duration import seconds
 from podjig.spec.health import Healthcheck
 from podjig.spec.limits import Limits, Ulimit
 from podjig.spec.mount import Mount
+from podjig.spec.network import NetworkSpec
 from podjig.spec.pod import PodSpec
 from podjig.spec.port import LOOPBACK, Port
 from podjig.spec.size import size_in_bytes
@@ -18,6 +19,7 @@ __all__ = [
     "Limits",
     "Mount",
     "NetworkAttachment",
+    "NetworkSpec",
     "PodSpec",
     "Port",
     "Ulimit",

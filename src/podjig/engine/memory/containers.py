@@ -8,12 +8,13 @@ from collections.abc import Mapping
 
 from podjig.engine.bind_source import check_bind_sources
 from podjig.engine.memory.container import MemoryContainer
-from podjig.engine.memory.core import Core
 from podjig.engine.memory.files import FileTree
+from podjig.engine.memory.networks import NetworkVerbs
 from podjig.engine.memory.volumes import carries
 from podjig.engine.signals import signal_number
 from podjig.engine.values import ContainerInfo, ContainerSummary, PublishedPort
 from podjig.errors import (
+    CapabilityMissing,
     ContainerStartError,
     EngineRequestError,
     EngineTimeout,
@@ -28,7 +29,7 @@ _KILL = 9
 _HARMLESS = frozenset({17, 18, 23, 28})  # signals that end no process by default
 
 
-class ContainerVerbs(Core):
+class ContainerVerbs(NetworkVerbs):
     """Create, start, stop, remove, inspect, list, wait for containers."""
 
     def create_container(self, spec: ContainerSpec) -> str:
@@ -46,6 +47,7 @@ class ContainerVerbs(Core):
             if any(container.name == name for container in self._containers.values()):
                 raise NameInUse(f"a container named {name!r} exists already", hint="choose another name, or remove it")
             made = f"{number:064x}"
+            self._join(made, [network.name for network in spec.networks])
             anonymous = image.info.volumes if spec.image_volumes == "anonymous" else ()
             volumes = tuple(f"{number:032x}{index:032x}" for index, _ in enumerate(anonymous))
             named = [mount.source for mount in spec.mounts if mount.kind == "volume"]
@@ -88,6 +90,10 @@ class ContainerVerbs(Core):
                         raise PortInUse(f"host port {port.host} is in use", hint="choose another")
             container.start(time.time(), next(self._pids))
 
+    def init_container(self, id: str) -> None:
+        with self._at("init_container"):
+            self._find(id)
+
     def stop_container(self, id: str, *, timeout: float) -> None:  # noqa: ARG002  it stops at once
         with self._at("stop_container"):
             container = self._find(id)
@@ -103,6 +109,12 @@ class ContainerVerbs(Core):
             if number not in _HARMLESS:
                 container.end(128 + number, time.time())
 
+    def pause_container(self, id: str) -> None:
+        raise _no_pause(id)
+
+    def unpause_container(self, id: str) -> None:
+        raise _no_pause(id)
+
     def remove_container(self, id: str) -> None:
         with self._at("remove_container"):
             container = self._lookup(id)
@@ -112,6 +124,7 @@ class ContainerVerbs(Core):
                 container.end(128 + _KILL, time.time())
             del self._containers[container.id]
             self._volumes.release(container.id)
+            self._leave(container.id)
             for volume in container.volumes:
                 self._volumes.remove(volume)
 
@@ -129,3 +142,7 @@ class ContainerVerbs(Core):
             if not self._wait(lambda: container.status != "running", timeout, container):
                 raise EngineTimeout(f"container {id!r} still ran after {timeout:g} s")
             return container.exit_code
+
+
+def _no_pause(id: str) -> CapabilityMissing:
+    return CapabilityMissing(f"the in-memory engine cannot freeze container {id!r}", hint="use a real engine")

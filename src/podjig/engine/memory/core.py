@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podjig.engine.memory.container import MemoryContainer
 from podjig.engine.memory.images import ImageStore
@@ -15,6 +15,9 @@ from podjig.engine.memory.script import Behaviour, Script
 from podjig.engine.memory.volumes import VolumeStore
 from podjig.engine.values import Stream
 from podjig.errors import ContainerExited, PodjigError, ResourceNotFound
+
+if TYPE_CHECKING:
+    from podjig.engine.memory.networks import MemoryNetwork
 
 FIRST_PORT = 40000
 FIRST_PID = 1000
@@ -28,6 +31,7 @@ class Core:
         self._containers: dict[str, MemoryContainer] = {}
         self._images = ImageStore()
         self._volumes = VolumeStore()
+        self._networks: dict[str, MemoryNetwork] = {}
         self._refusals: dict[str, list[PodjigError]] = {}
         self._numbers = itertools.count(1)
         self._ports = itertools.count(FIRST_PORT)

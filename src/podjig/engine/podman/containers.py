@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from podjig.engine.bind_source import check_bind_sources, missing_source
 from podjig.engine.podman import parse
 from podjig.engine.podman.create import create_request
+from podjig.engine.podman.networks import no_network
 from podjig.engine.podman.start_faults import start_fault
 from podjig.engine.podman.transport import path_part
 from podjig.engine.podman.verbs import QUICK, SLOW, Verbs, label_filter, shown
@@ -59,6 +60,15 @@ class ContainerVerbs(Verbs):
         except EngineRequestError as error:
             raise start_fault(error) from None
 
+    def init_container(self, id: str) -> None:
+        what = f"prepare container {shown(id)}"
+        try:
+            self._transport.call("POST", f"containers/{path_part(id)}/init", what=what, deadline=SLOW)
+        except ResourceNotFound:
+            raise
+        except EngineRequestError as error:
+            raise start_fault(error) from None
+
     def stop_container(self, id: str, *, timeout: float) -> None:
         try:
             self._transport.call(
@@ -81,6 +91,12 @@ class ContainerVerbs(Verbs):
             deadline=SLOW,
             params={"signal": signal},
         )
+
+    def pause_container(self, id: str) -> None:
+        self._pause(id, "pause", "freeze")
+
+    def unpause_container(self, id: str) -> None:
+        self._pause(id, "unpause", "thaw")
 
     def remove_container(self, id: str) -> None:
         # timeout=0: else a first process that ignores SIGTERM costs 10 s. volumes=true: the name v, which Docker's
@@ -161,6 +177,10 @@ class ContainerVerbs(Verbs):
         output = str((log or [{}])[-1].get("Output") or "")
         return HealthResult(status=status, output=output)
 
+    def _pause(self, id: str, verb: str, word: str) -> None:
+        what = f"{word} container {shown(id)}"
+        self._transport.call("POST", f"containers/{path_part(id)}/{verb}", what=what, deadline=SLOW)
+
     def _not_running(self, id: str, what: str) -> ContainerExited:
         """Return the error for a call that needs a running container."""
         state = self.inspect_container(id).state
@@ -183,6 +203,8 @@ def _create_fault(error: EngineRequestError, spec: ContainerSpec) -> Exception:
             hint=f"choose another name, or remove it: podman rm -f {spec.name}",
             status=error.status,
         )
+    if missing := re.search(r"unable to find network with name or ID (?P<name>[^:]+):", text):
+        return no_network(missing["name"], error)
     if missing := re.search(r"statfs (?P<source>.+): no such file or directory", text):
         target = next((m.target for m in spec.mounts if m.source == missing["source"]), "?")
         return missing_source(missing["source"], target)

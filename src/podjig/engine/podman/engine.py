@@ -11,6 +11,7 @@ from podjig.engine.podman.exec import ExecVerbs
 from podjig.engine.podman.host import HostFacts
 from podjig.engine.podman.images import ImageVerbs
 from podjig.engine.podman.logs import LogVerbs
+from podjig.engine.podman.networks import NetworkVerbs
 from podjig.engine.podman.pods import PodVerbs
 from podjig.engine.podman.transport import Transport
 from podjig.engine.podman.verbs import QUICK
@@ -18,7 +19,7 @@ from podjig.engine.podman.volumes import VolumeVerbs
 from podjig.engine.values import Capabilities, EngineInfo
 
 
-class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs, PodVerbs):
+class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs, NetworkVerbs, PodVerbs):
     """Podman over its native API; see :class:`podjig.engine.protocol.Engine` for the verbs.
 
     Nothing is connected until the first call.
@@ -63,8 +64,8 @@ class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs, P
             controlled = self._facts.controls_cgroups()
             self._capabilities = Capabilities(
                 pods=True,
-                server_side_lifetime=True,
                 infra=self._facts.has_pause_program(),
+                server_side_lifetime=True,
                 health_on_demand=True,
                 image_volumes=True,
                 pause=controlled,

@@ -12,6 +12,7 @@ from podjig.engine.values import (
     ContainerState,
     ContainerSummary,
     ImageInfo,
+    NetworkInfo,
     PodInfo,
     PublishedPort,
 )
@@ -70,6 +71,23 @@ def pod(raw: Mapping[str, Any]) -> PodInfo:
         containers=tuple(member["Id"] for member in raw.get("Containers") or () if member["Id"] != infra),
         ports=_ports((raw.get("InfraConfig") or {}).get("PortBindings") or {}),
         labels=raw.get("Labels") or {},
+    )
+
+
+def network(raw: Mapping[str, Any]) -> NetworkInfo:
+    """Read the answer of a network's inspect, or one network of a listing."""
+    subnets = raw.get("subnets") or ()
+    return NetworkInfo(
+        id=raw["id"],
+        name=raw["name"],
+        driver=raw.get("driver") or "",
+        subnets=tuple(subnet["subnet"] for subnet in subnets),
+        gateways=tuple(subnet["gateway"] for subnet in subnets if subnet.get("gateway")),
+        interface=raw.get("network_interface") or "",
+        internal=bool(raw.get("internal")),
+        ipv6=bool(raw.get("ipv6_enabled")),
+        dns=bool(raw.get("dns_enabled")),
+        labels=raw.get("labels") or {},
     )
 
 
