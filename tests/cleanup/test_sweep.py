@@ -96,14 +96,15 @@ def test_leases_that_cannot_be_seen_protect_until_the_expiry(world: World, ghost
 
 
 def test_leases_of_sessions_with_another_engine_stay(world: World) -> None:
-    other = Ghost(world, address="unix:///another/engine.sock")
+    other = Ghost(world)
     sweep(world.client, world.folders)
     assert other.id in world.leases
     take_and_remove(other)
 
 
-def test_a_lease_stays_a_while_after_its_session(world: World, ghost: Ghost) -> None:
+def test_a_lease_stays_a_while_after_its_session(world: World) -> None:
     """What the engine finishes only then can still be told."""
+    ghost = Ghost(world, address=world.address)
     sweep(world.client, world.folders)
     lease = ghost.leases.lease(ghost.id)
     assert lease.read_text().endswith("done\n")

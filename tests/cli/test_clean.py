@@ -12,7 +12,7 @@ from podjig.cli.clean import duration
 
 @pytest.fixture
 def ghost(world: World) -> Ghost:
-    return Ghost(world, address="unix:///another")  # no helper's sweep comes for it
+    return Ghost(world)
 
 
 def names(world: World) -> set[str]:

@@ -31,7 +31,7 @@ def test_what_lives_whose_since_when_and_why(world: World) -> None:
         PYTEST_CURRENT_TEST="tests/test_x.py::test_y (setup)",
     )
     line_of(process)
-    ghost = Ghost(world, address="unix:///another")  # no helper's sweep comes for it
+    ghost = Ghost(world)
     ghost.make("volume", "ps-ended")
     ghost.make("volume", "ps-unknown", **{LEASES: "elsewhere"})
     ghost.make("volume", "ps-kept", **{"org.podjig.keep": "to look at"})

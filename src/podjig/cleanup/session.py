@@ -196,27 +196,28 @@ class Session:
         with self._mutex:
             left = dict(reversed(self._open.items()))  # the last first
             self._open.clear()
-        if not left:
-            return []
         from podjig.cleanup.libpod import LibpodClient, Resource
         from podjig.cleanup.removal import remove
+        from podjig.cleanup.verdict import Judge
 
-        client = LibpodClient(self._engine.info.address, revive=self._engine.ping)
+        address = self._engine.info.address
+        # Images wait for the look below: a build elsewhere may have taken the name since, and what the label says counts.
         items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind != "image"]
+        judge = Judge(self._folders.leases, self._folders.kept)
         try:
-            if len(items) < len(left):
-                # A build elsewhere may have taken an image's name since: so what the label says counts.
-                items += [
-                    item for item in client.resources(session=self.id) if ("image", item.labels.get(NAME, "")) in left
-                ]
-            result = remove(client, items)
+            result = remove(LibpodClient(address, revive=self._engine.ping), items)
+            # A few milliseconds for proof: whatever else carries our label goes as well.
+            there = LibpodClient(address).resources(session=self.id)
+            rest = remove(LibpodClient(address), [item for item in there if not judge.keeping(item.id, item.labels)[1]])
+        except EngineUnavailable as error:
+            return [error] if left or self._unsure else []  # an idle service has ended, and nothing was open
         except PodjigError as error:
             return [error]
-        for item in result.removed:
+        for item in result.removed + rest.removed:
             forget = left.get((item.kind, item.labels.get(NAME, item.id)))
             if forget is not None:
                 forget()
-        return [error for _, error in result.failed]
+        return [error for _, error in rest.failed]
 
 
 _sessions: dict[str, Session] = {}
