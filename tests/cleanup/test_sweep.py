@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
+import socketserver
 import threading
 from pathlib import Path
 
@@ -212,6 +214,30 @@ def test_two_cleans_at_once(world: World, ghost: Ghost) -> None:
     outputs = [clean.communicate(timeout=60) for clean in cleans]
     assert [clean.returncode for clean in cleans] == [0, 0], outputs
     assert world.of(ghost.id) == []
+
+
+def test_removals_are_under_way_at_the_same_time(tmp_path: Path) -> None:
+    """Without threads, of which a process that ends cannot start any."""
+    together = threading.Barrier(5)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_DELETE(self) -> None:
+            together.wait(20)  # answers come only when all have asked
+            self.send_response(204)
+            self.end_headers()
+
+        def address_string(self) -> str:
+            return "client"
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "s"), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        items = [Resource(kind="container", id=str(number), name=str(number)) for number in range(5)]
+        result = remove(LibpodClient(f"unix://{tmp_path}/s"), items)
+        server.shutdown()
+    assert (len(result.removed), result.failed) == (5, [])
 
 
 def test_a_resource_in_words() -> None:

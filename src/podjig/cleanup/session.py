@@ -201,7 +201,7 @@ class Session:
         from podjig.cleanup.verdict import Judge
 
         address = self._engine.info.address
-        # Images wait for the look below: a build elsewhere may have taken the name since, and what the label says counts.
+        # Images wait for the look below: a build elsewhere may have taken the name since, and the label tells.
         items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind != "image"]
         judge = Judge(self._folders.leases, self._folders.kept)
         try:
