@@ -55,12 +55,15 @@ class Tidy:
     """What a test made, removed after it in the order in which things use each other."""
 
     def __init__(self) -> None:
+        self.pods: list[str] = []
         self.containers: list[str] = []
         self.volumes: list[str] = []
         self.networks: list[str] = []
         self.images: list[str] = []
 
     def up(self, engine: Engine) -> None:
+        for pod in self.pods:
+            engine.remove_pod(pod)
         for container in self.containers:
             engine.remove_container(container)
         for network in self.networks:

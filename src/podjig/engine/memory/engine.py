@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, NoReturn
 
-from podjig.engine.memory.containers import ContainerVerbs
 from podjig.engine.memory.inside import InsideVerbs
+from podjig.engine.memory.pods import PodVerbs
 from podjig.engine.values import Capabilities, EngineInfo, ImageInfo, PullProgress
 from podjig.errors import CapabilityMissing, EngineRequestError
-from podjig.spec import BuildSpec, PodSpec
+from podjig.spec import BuildSpec
 
-ALL_CAPABILITIES = Capabilities(health_on_demand=True, image_volumes=True)
+ALL_CAPABILITIES = Capabilities(pods=True, infra=True, health_on_demand=True, image_volumes=True)
 
 
-class MemoryEngine(ContainerVerbs, InsideVerbs):
+class MemoryEngine(PodVerbs, InsideVerbs):
     """See :mod:`podjig.engine.memory` and, for the verbs, :class:`podjig.engine.protocol.Engine`.
 
     Args:
@@ -37,17 +37,6 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
 
     def native_client(self) -> NoReturn:
         raise CapabilityMissing("the in-memory engine has no client library", hint="use podjig's own methods")
-
-    # Pods: it has none, and says so in its capabilities
-
-    def create_pod(self, spec: PodSpec) -> NoReturn:  # noqa: ARG002
-        raise _no_pods()
-
-    def inspect_pod(self, id: str) -> NoReturn:  # noqa: ARG002
-        raise _no_pods()
-
-    def remove_pod(self, id: str) -> NoReturn:  # noqa: ARG002
-        raise _no_pods()
 
     # Images
 
@@ -95,7 +84,3 @@ class MemoryEngine(ContainerVerbs, InsideVerbs):
     def list_volumes(self, *, labels: Mapping[str, str] | None = None) -> list[str]:
         with self._at("list_volumes"):
             return self._volumes.names(labels)
-
-
-def _no_pods() -> CapabilityMissing:
-    return CapabilityMissing("the in-memory engine has no pods", hint="use an engine whose capabilities have pods")

@@ -58,7 +58,7 @@ class ContainerVerbs(Verbs):
         except ResourceNotFound:
             raise
         except EngineRequestError as error:
-            raise start_fault(error) from None
+            raise start_fault(self._start_error(id, error)) from None
 
     def init_container(self, id: str) -> None:
         what = f"prepare container {shown(id)}"
@@ -67,7 +67,7 @@ class ContainerVerbs(Verbs):
         except ResourceNotFound:
             raise
         except EngineRequestError as error:
-            raise start_fault(error) from None
+            raise start_fault(self._start_error(id, error)) from None
 
     def stop_container(self, id: str, *, timeout: float) -> None:
         try:
@@ -180,6 +180,22 @@ class ContainerVerbs(Verbs):
     def _pause(self, id: str, verb: str, word: str) -> None:
         what = f"{word} container {shown(id)}"
         self._transport.call("POST", f"containers/{path_part(id)}/{verb}", what=what, deadline=SLOW)
+
+    def _start_error(self, id: str, error: EngineRequestError) -> EngineRequestError:
+        """Return the error that says why: of a pod that cannot start, only what holds its namespaces tells."""
+        if "starting some containers" not in error.message:
+            return error
+        pod = self.inspect_container(id).raw.get("Pod")
+        if not pod:
+            return error
+        what = f"start pod {shown(pod)}"
+        raw = self._transport.call("GET", f"pods/{path_part(pod)}/json", what=what, deadline=QUICK).json()
+        try:
+            infra = path_part(raw.get("InfraContainerID") or "")
+            self._transport.call("POST", f"containers/{infra}/start", what=what, deadline=SLOW)
+        except EngineRequestError as reason:
+            return reason
+        return error
 
     def _not_running(self, id: str, what: str) -> ContainerExited:
         """Return the error for a call that needs a running container."""
