@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import signal
 import socketserver
+import subprocess
 import threading
 from pathlib import Path
 
@@ -258,3 +260,72 @@ def test_the_lock_of_a_killed_process_is_free_at_once(world: World, tmp_path: Pa
     lease = take(world.folders.leases.lease(session))
     assert lease is not None
     lease.release(remove=True)
+
+
+NAMED = """
+sleeper().with_name("named-again").with_volume_mapping("named-data", "/data", "rw").start()
+print("up", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_names_that_an_ended_session_holds_are_free_for_the_next(world: World) -> None:
+    """Its owner and its helper were killed a moment ago, and the same tests run again."""
+    dead, session = world.session(NAMED)
+    line_of(dead)
+    os.kill(world.helpers(session)[0], signal.SIGKILL)
+    dead.kill()
+    dead.wait()
+    assert len(world.of(session)) == 2
+    again, other = world.session(NAMED)
+    assert line_of(again) == "up"
+    assert (len(world.of(session)), len(world.of(other))) == (0, 2)
+    again.communicate("\n", timeout=60)
+    assert world.of(other) == []
+
+
+def test_names_of_a_living_session_are_in_use(world: World) -> None:
+    first, session = world.session(NAMED)
+    line_of(first)
+    second, _ = world.session(NAMED)
+    _, err = second.communicate("\n", timeout=60)
+    assert "NameInUse" in err
+    assert len(world.of(session)) == 2
+    first.communicate("\n", timeout=60)
+    assert world.left() == set()
+
+
+def test_names_are_free_while_the_helper_still_cleans_up(world: World) -> None:
+    first, session = world.session(NAMED)
+    line_of(first)
+    first.kill()
+    first.wait()
+    again, other = world.session(NAMED)
+    assert line_of(again) == "up"
+    assert within(5, lambda: not world.of(session))
+    assert len(world.of(other)) == 2
+    again.communicate("\n", timeout=60)
+    assert world.left() == set()
+
+
+def test_a_session_in_another_pid_namespace_is_never_taken_for_dead(world: World) -> None:
+    """It shares socket and folder; its process id means nothing here, and its helper dies with its namespace."""
+    unshare = ("unshare", "-r", "-p", "-f", "--mount-proc", "--kill-child")
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("this host does not allow user namespaces")
+    code = "sleeper().start(); print('up', flush=True); sys.stdin.readline()"
+    process, session = world.session(code, CONTAINER_HOST=world.address, through=unshare)
+    line_of(process)
+    (item,) = [item for item in world.ps() if item["session"] == session]
+    assert item["owner"]["pid"] < 10  # somebody else's number here
+    assert item["standing"] == "alive"
+    sweep(world.client, world.folders)
+    assert world.podjig("clean", "--all").returncode == 0
+    assert len(world.of(session)) == 1
+    process.kill()
+    process.wait()
+    assert within(10, lambda: not world.of(session) or sweep(world.client, world.folders).removed)
+    assert within(5, lambda: not world.of(session))

@@ -125,9 +125,11 @@ class World:
         """Start Python code in this world."""
         return self.run(sys.executable, "-c", code, *arguments, **variables)
 
-    def session(self, code: str, *arguments: str, **variables: str) -> tuple[subprocess.Popen[str], str]:
-        """Start code that has a session; return the process and the session's id."""
-        process = self.python(_PRELUDE + code, *arguments, **variables)
+    def session(
+        self, code: str, *arguments: str, through: tuple[str, ...] = (), **variables: str
+    ) -> tuple[subprocess.Popen[str], str]:
+        """Start code that has a session, ``through`` another program; return the process and the session's id."""
+        process = self.run(*through, sys.executable, "-c", _PRELUDE + code, *arguments, **variables)
         return process, line_of(process)
 
     def podjig(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

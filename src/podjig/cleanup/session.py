@@ -160,14 +160,33 @@ class Session:
             self._open.pop((kind, id), None)
 
     def claim_volume(self, name: str, *, keep: Keep | None = None) -> None:
-        """Make a named volume, and remove it at the session's end; one that exists already stays as it is."""
+        """Make a named volume, and remove it at the session's end; one that exists already stays as it is.
+
+        One that an ended session has left is removed first: it would go while it is being used.
+        """
+        if ("volume", name) in self._open:
+            return
+        labels = self.labels("volume", keep=keep)
         with self.making():
             try:
-                self._engine.create_volume(name, labels=self.labels("volume", keep=keep))
+                self._engine.create_volume(name, labels=labels)
             except NameInUse:
-                return
+                if not self.make_room("volume", name):
+                    return
+                try:
+                    self._engine.create_volume(name, labels=labels)
+                except NameInUse:
+                    return
             if keep is None:
                 self.opened("volume", name)
+
+    def make_room(self, kind: Kind, name: str) -> bool:
+        """Remove what an ended session has left under a name; whether it is worth another try then."""
+        from podjig.cleanup.libpod import LibpodClient
+        from podjig.cleanup.room import make_room
+
+        client = LibpodClient(self._engine.info.address, revive=self._engine.ping)
+        return make_room(client, self._folders, kind, name)
 
     def close(self) -> list[PodjigError]:
         """End the session: remove what is open, side by side. Return what failed; the helper process tries again.

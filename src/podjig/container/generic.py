@@ -26,6 +26,7 @@ from podjig.errors import (
     AlreadyStartedError,
     DefinitionError,
     ImageNotFound,
+    NameInUse,
     NotStartedError,
     PodjigError,
     PortError,
@@ -429,7 +430,15 @@ class GenericContainer(ContainerDefinition):
 
     def _create(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> str:
         def create() -> str:
-            return engine.create_container(spec if session is None else session.own(spec, keep=self._keep))
+            if session is None:
+                return engine.create_container(spec)
+            owned = session.own(spec, keep=self._keep)
+            try:
+                return engine.create_container(owned)
+            except NameInUse:
+                if not session.make_room("container", spec.name or ""):
+                    raise
+                return engine.create_container(owned)
 
         # The image is mostly there, and asking first costs a quick start a tenth of its time. Where named volumes are
         # made with the container, it is asked for first all the same: they are not to be left over if it is missing.
