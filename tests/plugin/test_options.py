@@ -16,7 +16,8 @@ def trivial(project: pytest.Pytester) -> None:
 
 
 def header(result: pytest.RunResult) -> list[str]:
-    return [line for line in result.outlines if line.startswith("podjig")]
+    """Return the lines podjig adds."""
+    return [line for line in result.outlines if line.startswith(("podjig", "  ")) and "plugins:" not in line]
 
 
 def test_the_header_names_engine_version_socket_rights_and_images(
@@ -25,12 +26,10 @@ def test_the_header_names_engine_version_socket_rights_and_images(
     monkeypatch.setenv("PODJIG_IMAGE_MAP", "postgres:16=localhost/mine:1,upstream.example/=mirror.example/up/")
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=1)
-    engine, images = header(result)
+    engine, origin, images = header(result)[:3]
     assert re.fullmatch(r"podjig: \d+\.\d+\.\d+, podman \d+\.\d+.* (rootless|rootful) \(.*unix:///.*\)", engine)
-    assert images == (
-        "podjig images: postgres:16 -> localhost/mine:1, upstream.example/ -> mirror.example/up/ "
-        "(from environment variable PODJIG_IMAGE_MAP)"
-    )
+    assert origin == "podjig images, from environment variable PODJIG_IMAGE_MAP:"
+    assert images == "  postgres:16 -> localhost/mine:1, upstream.example/ -> mirror.example/up/"
 
 
 def test_the_header_names_the_file_that_images_come_from(
@@ -39,7 +38,7 @@ def test_the_header_names_the_file_that_images_come_from(
     monkeypatch.delenv("PODJIG_IMAGE_MAP")
     file = project.makepyprojecttoml('[tool.podjig.images]\nredis = "localhost/mine"\n[tool.pytest.ini_options]')
     result = project.runpytest_subprocess()
-    assert header(result)[1] == f"podjig images: redis -> localhost/mine (from [tool.podjig] of {file})"
+    assert header(result)[1:3] == [f"podjig images, from [tool.podjig] of {file}:", "  redis -> localhost/mine"]
 
 
 def test_the_settings_are_those_of_the_project_wherever_pytest_was_started(
@@ -52,7 +51,7 @@ def test_the_settings_are_those_of_the_project_wherever_pytest_was_started(
     )
     (folder / "test_inner.py").write_text(TRIVIAL, encoding="utf-8")
     result = project.runpytest_subprocess("inner")
-    assert "redis -> localhost/inner" in header(result)[1]
+    assert header(result)[2] == "  redis -> localhost/inner"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from podjig import __version__, config
 from podjig.engine.discovery import EngineSketch, describe
 from podjig.errors import PodjigError
 
+_WIDTH = 100
+
 
 def header_lines() -> list[str]:
     """Return what will run the containers and what stands in for which image; cheap, starts nothing."""
@@ -16,8 +18,18 @@ def header_lines() -> list[str]:
     except PodjigError as error:  # told here, raised where a container is asked for
         return [f"podjig: {__version__}, {error.message}"]
     if images.value:
-        pairs = ", ".join(f"{name} -> {stand_in}" for name, stand_in in sorted(images.value.items()))
-        lines.append(f"podjig images: {pairs} (from {images.origin})")
+        lines.append(f"podjig images, from {images.origin}:")
+        lines += _joined([f"{name} -> {stand_in}" for name, stand_in in sorted(images.value.items())])
+    return lines
+
+
+def _joined(items: list[str]) -> list[str]:
+    """Return the items in lines of at most :data:`_WIDTH` characters, where one item does not need more."""
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > _WIDTH:
+            lines.append("")
+        lines[-1] += f"{', ' if lines[-1] else '  '}{item}"
     return lines
 
 
