@@ -127,3 +127,11 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError):
         LeaseFolder(tmp_path / "leases")
+
+
+def test_looking_at_a_lease_of_ones_own_does_not_drop_it(folder: LeaseFolder) -> None:
+    lease = create(folder, "s1", address="")
+    assert not folder.is_done("s1")
+    assert take(folder.lease("s1")) is None
+    assert python(_LOOK, str(folder.path)).communicate()[0].split() == ["held", "True"]
+    lease.release()

@@ -148,9 +148,9 @@ def test_what_one_refuses_to_give_does_not_keep_the_rest(own_world: World) -> No
         assert "Some things could not be removed:" in shown
         assert "the disk is on fire" in shown
         assert proxy.refusals > 1
-        assert session
     assert world.podjig("clean").returncode == 0
     assert world.of(ghost.id) == []
+    assert within(20, lambda: not world.of(session))  # the helper's next try, with nothing in its way
 
 
 def test_a_name_that_is_used_again_meanwhile_stays(world: World, ghost: Ghost) -> None:
@@ -177,7 +177,7 @@ def test_a_strangers_container_on_our_network_stays_and_it_is_said(world: World,
 
 def test_two_at_once_one_cleaning_while_the_other_starts(world: World) -> None:
     """``ROUNDS=200`` by hand."""
-    rounds = int(os.environ.get("ROUNDS", "10"))
+    rounds = int(os.environ.get("ROUNDS", "6"))
     stop = threading.Event()
     failures: list[str] = []
 

@@ -21,7 +21,7 @@ from podjig.cleanup.folders import Folders, folders
 from podjig.cleanup.libpod import LibpodClient, Resource
 from podjig.engine.discovery import current_engine
 from podjig.engine.service import PrivateService
-from podjig.image.store import resolve
+from podjig.image.store import ensure_image, resolve
 
 PROMISE = 5.0
 """Seconds after an owner's death in which nothing of it may be left."""
@@ -241,6 +241,7 @@ def saved_image() -> bytes:
     """The small image, as an archive."""
     if not _image:
         name = resolve("busybox")
+        ensure_image(current_engine(), name)
         status, data = call(current_engine().info.address, "GET", f"images/{name}/get?format=docker-archive")
         assert status == 200, data
         _image.append(data)

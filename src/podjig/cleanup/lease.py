@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,8 @@ _NEW = ".new"
 _own: dict[Path, int] = {}
 """The leases this process holds, with its id (a forked child's table is its parent's). A process never blocks itself,
 and loses its lock when it closes any descriptor of the file: so it must not even look at its own."""
+
+_taking = threading.Lock()
 
 Stage = Literal["", "cleaning", "done"]
 """How far the clean-up after a session has come."""
@@ -79,18 +82,29 @@ class LeaseFolder:
     def state(self, session: str) -> LeaseState:
         """Look at a session's lease."""
         path = self.lease(session)
-        if _own.get(path) == os.getpid():
-            return LeaseState.HELD
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return LeaseState.ABSENT
-        try:
-            if _lock(descriptor, fcntl.LOCK_SH):  # shared: two who look do not take each other for its holder
-                return LeaseState.FREE
-            return LeaseState.CLEANING if _read(descriptor).stage else LeaseState.HELD
-        finally:
-            os.close(descriptor)
+        with _taking:
+            if _own.get(path) == os.getpid():
+                return LeaseState.HELD
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return LeaseState.ABSENT
+            try:
+                if _lock(descriptor, fcntl.LOCK_SH):  # shared: two who look do not take each other for its holder
+                    return LeaseState.FREE
+                return LeaseState.CLEANING if _read(descriptor).stage else LeaseState.HELD
+            finally:
+                os.close(descriptor)
+
+    def is_done(self, session: str) -> bool:
+        """Whether a session has ended and nothing more of it was found."""
+        with _taking:
+            if _own.get(self.lease(session)) == os.getpid():
+                return False
+            try:
+                return self.lease(session).read_text(encoding="utf-8").endswith("\ndone\n")
+            except FileNotFoundError:
+                return False
 
     def sessions(self) -> list[str]:
         """Return the sessions that have a lease here."""
@@ -172,16 +186,17 @@ def create(folder: LeaseFolder, session: str, *, address: str) -> Lease:
 
 def take(path: Path) -> Lease | None:
     """Return the lease of an ended session, held by this process from now on; ``None`` if it is held or absent."""
-    if _own.get(path) == os.getpid():
+    with _taking:  # the kernel does not tell one of our threads from another
+        if _own.get(path) == os.getpid():
+            return None
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        if _lock(descriptor, fcntl.LOCK_EX) and _still_linked(descriptor, path):
+            return Lease(path, descriptor)
+        os.close(descriptor)
         return None
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    if _lock(descriptor, fcntl.LOCK_EX) and _still_linked(descriptor, path):
-        return Lease(path, descriptor)
-    os.close(descriptor)
-    return None
 
 
 def _read(descriptor: int) -> LeaseNote:
@@ -206,3 +221,12 @@ def _still_linked(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _forget_after_fork() -> None:
+    """Whoever held it in the parent does not exist in the child."""
+    global _taking  # noqa: PLW0603
+    _taking = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

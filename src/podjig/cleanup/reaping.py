@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from podjig.cleanup.folders import Folders, folders
@@ -45,12 +46,9 @@ def run(verb: str, *, session: str, address: str, root: str, private: bool) -> i
         code = _reap(client, where, session, log)
         if not due(session, address, root):
             return code
-    try:
-        for item, error in sweep(client, where).failed:
-            _write(log, f"{item}: {error.message}")
-    except PodjigError as error:
-        _write(log, f"sweep: {error}")
-        return 1
+    # What it could not remove it writes down itself. Where the engine is gone there will be another.
+    with suppress(EngineUnavailable):
+        sweep(client, where)
     return code
 
 
@@ -91,7 +89,7 @@ def _remove_once(client: LibpodClient, where: Folders, session: str) -> str:
     # Ours by label and by the pipe that closed, so only "kept" is left to ask.
     ours = [item for item in client.resources(session=session) if not judge.keeping(item.id, item.labels)[1]]
     result = remove(client, ours)
-    return "\n".join(f"{item}: {error.message}" for item, error in result.failed)
+    return "\n".join(error.message for _, error in result.failed)
 
 
 def _take_over(where: Folders, session: str) -> Lease | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 
 from podjig.cleanup.folders import Folders
-from podjig.cleanup.labels import LEASES, SESSION, Kind
+from podjig.cleanup.labels import LEASES, SESSION, Kind, format_time
 from podjig.cleanup.lease import Lease, LeaseState, take
 from podjig.cleanup.libpod import LibpodClient, Resource
 from podjig.cleanup.reaper import GRACE
@@ -58,10 +58,11 @@ def sweep(
         removed = {(item.kind, item.id) for item in result.removed}
         left = {_session(item) for item, verdict in judged if verdict.standing != "kept" and not _gone(item, removed)}
         for session, lease in taken.items():
-            _put_away(session, lease, where, client, left=session in left)
+            _put_away(lease, client, left=session in left)
         for item in result.removed:
             where.kept.forget(item.id)
     _forget_the_gone(where, resources)
+    _write_logs(where, result, left)
     where.swept.touch()
     return result
 
@@ -80,7 +81,7 @@ def _gone(item: Resource, removed: Collection[tuple[Kind, str]]) -> bool:
     return (item.kind, item.id) in removed or ("pod", item.pod) in removed
 
 
-def _put_away(session: str, lease: Lease, where: Folders, client: LibpodClient, *, left: bool) -> None:
+def _put_away(lease: Lease, client: LibpodClient, *, left: bool) -> None:
     """Note that nothing is left of a session; after a while of that, remove its lease."""
     note = lease.note()
     if note.address != client.address:
@@ -91,7 +92,6 @@ def _put_away(session: str, lease: Lease, where: Folders, client: LibpodClient, 
             lease.mark("done")
     elif note.age > GRACE and not left:
         lease.release(remove=True)
-        (where.logs / f"{session}.log").unlink(missing_ok=True)
 
 
 def _forget_the_gone(where: Folders, resources: list[Resource]) -> None:
@@ -101,3 +101,16 @@ def _forget_the_gone(where: Folders, resources: list[Resource]) -> None:
         record = where.kept.get(name)
         if name not in known and record is not None and record.until < time.time():
             where.kept.forget(name)
+
+
+def _write_logs(where: Folders, result: Removal, left: Collection[str]) -> None:
+    """Write down what could not be removed, and drop what was written of sessions of which nothing is left."""
+    told: dict[str, list[str]] = {}
+    for item, error in result.failed:
+        told.setdefault(_session(item), []).append(f"{format_time(time.time())} {error.message}\n")
+    for session, lines in told.items():
+        (where.logs / f"{session}.log").write_text("".join(lines), encoding="utf-8")
+    for log in where.logs.glob("*.log"):
+        state = where.leases.state(log.stem)
+        if log.stem not in left and (state is LeaseState.ABSENT or where.leases.is_done(log.stem)):
+            log.unlink(missing_ok=True)
