@@ -31,6 +31,7 @@ PROMISED = [
     "ImageError",
     "LogMessageWaitStrategy",
     "MemoryEngine",
+    "Network",
     "Pod",
     "PodjigError",
     "PortWaitStrategy",

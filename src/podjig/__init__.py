@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from podjig.errors import PodjigError as PodjigError
     from podjig.errors import WaitTimeout as WaitTimeout
     from podjig.image.build import DockerImage as DockerImage
+    from podjig.network import Network as Network
     from podjig.pod import Pod as Pod
     from podjig.pytest_plugin.factories import container_fixture as container_fixture
     from podjig.services.postgres import PostgresContainer as PostgresContainer
@@ -58,6 +59,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "WaitTimeout",
     ),
     "podjig.image.build": ("DockerImage",),
+    "podjig.network": ("Network",),
     "podjig.pod": ("Pod",),
     "podjig.pytest_plugin.factories": ("container_fixture",),
     "podjig.services.postgres": ("PostgresContainer",),

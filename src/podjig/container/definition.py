@@ -15,10 +15,12 @@ from podjig.container.addresses import Render
 from podjig.container.engine_keywords import apply_keywords
 from podjig.container.env_file import read_env_file
 from podjig.container.files import Source
+from podjig.container.relay import HOST_INSIDE, HOST_NAMES
 from podjig.errors import DefinitionError, MountError, PortError
 from podjig.image.reference import normalise
 from podjig.image.store import check_policy, resolve
 from podjig.spec import (
+    LOOPBACK,
     ContainerSpec,
     Healthcheck,
     Limits,
@@ -30,6 +32,7 @@ from podjig.spec import (
     size_in_bytes,
 )
 from podjig.spec.command import split_command
+from podjig.spec.hostname import check_hostname
 from podjig.spec.mount import parse_mode
 from podjig.wait.composite import CompositeWaitStrategy
 from podjig.wait.function import as_strategy
@@ -58,6 +61,7 @@ class ContainerDefinition:
         self._mounts: list[Mount] = []
         self._networks: list[str] = []
         self._network_aliases: list[str] = []
+        self._host_ports: dict[int, int] = {}  # port inside -> port of this machine
         self._fields: dict[str, Any] = {}  # further fields of ContainerSpec, by their name there
         self._engine_options: dict[str, Any] = {}
         self._copies: list[tuple[Source, str, int | None]] = []
@@ -214,8 +218,32 @@ class ContainerDefinition:
         return self
 
     def with_network_aliases(self, *aliases: str) -> Self:
-        """Be found under these names by the other members of its networks."""
-        self._network_aliases.extend(aliases)
+        """Be found under these names by the other members of its networks or pod.
+
+        Raises:
+            DefinitionError: An alias is not a host name.
+        """
+        self._network_aliases.extend(check_hostname(alias) for alias in aliases)
+        return self
+
+    def expose_host_port(self, port: int, *, inside: int | None = None) -> Self:
+        """Let it reach a server that runs on this machine, at ``host.containers.internal`` and the same port.
+
+        The server may listen on 127.0.0.1 alone. Only this container reaches it, and those who share its network: the
+        other members of its pod. For TCP, in every network mode.
+
+        Args:
+            port: The server's port on this machine.
+            inside: The port inside, where it is to be another: what runs in the container listens on that one itself.
+
+        Raises:
+            PortError: A port is malformed, or given twice.
+        """
+        here = Port.parse(port).container
+        there = here if inside is None else Port.parse(inside).container
+        if there in self._host_ports:
+            raise PortError(f"port {there} inside {self.image} is given to two servers", hint="give inside=...")
+        self._host_ports[there] = here
         return self
 
     def with_network_mode(self, mode: str) -> Self:
@@ -341,6 +369,8 @@ class ContainerDefinition:
                 f"{fields['network_mode']!r}",
                 hint="use one of them",
             )
+        if self._host_ports:
+            fields["extra_hosts"] = {**self._host_names(fields.get("network_mode")), **fields.get("extra_hosts", {})}
         ports = {port.key: port for port in self._service_ports} | self._ports
         return ContainerSpec(
             image=resolve(self.image),
@@ -362,6 +392,16 @@ class ContainerDefinition:
             return self._strategy
         ports = [port for port in self.spec().ports if port.protocol == "tcp"]
         return CompositeWaitStrategy(*(PortWaitStrategy(port.container) for port in ports)) if ports else None
+
+    def _host_names(self, mode: str | None) -> dict[str, str]:
+        """Return the names of this machine, as they lead to it from inside."""
+        kind = (mode or "").partition(":")[0]
+        if kind in ("container", "ns"):
+            raise DefinitionError(
+                f"{self.image} shares a network by {mode!r}, and cannot have ports of this machine of its own",
+                hint="call expose_host_port() of the container whose network it is",
+            )
+        return dict.fromkeys(HOST_NAMES, LOOPBACK if kind == "host" else HOST_INSIDE)
 
     def _set(self, **fields: Any) -> Self:
         self._fields.update(fields)

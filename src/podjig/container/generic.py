@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import copy
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -17,8 +18,10 @@ from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Keep, session_of
 from podjig.container.addresses import Addresses
 from podjig.container.definition import ContainerDefinition, env_text
+from podjig.container.faults import FaultMethods
 from podjig.container.files import Source, copy_in, copy_out
 from podjig.container.placement import Placement
+from podjig.container.relay import Relay, open_relays
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ContainerInfo, ExecResult
@@ -32,6 +35,8 @@ from podjig.errors import (
     PortError,
 )
 from podjig.image.store import ensure_image
+from podjig.network.bridge import steady_bridge
+from podjig.network.fault import Fault
 from podjig.spec import ContainerSpec, Port, seconds
 from podjig.spec.command import split_command
 from podjig.wait.loop import wait_until_ready
@@ -47,11 +52,11 @@ KEEP = 24 * 3600.0
 EXEC_TIMEOUT = 300.0
 """Seconds a command run with :meth:`GenericContainer.exec` may take unless told otherwise."""
 
-_OF_THE_RUNNING = ("_engine", "_session", "_id", "_info", "_place")
+_OF_THE_RUNNING = ("_engine", "_session", "_id", "_info", "_place", "_relays", "_frozen", "_restarted_at")
 """Attributes that say what was started; a clone has none of it."""
 
 
-class GenericContainer(ContainerDefinition):
+class GenericContainer(FaultMethods, ContainerDefinition):
     """Any image as a running container.
 
     Constructing does no I/O; :meth:`start`, or entering a ``with`` block, creates and starts the container and
@@ -98,6 +103,9 @@ class GenericContainer(ContainerDefinition):
         self._pid = 0
         self._info: ContainerInfo | None = None
         self._place: Placement | None = None
+        self._relays: tuple[Relay, ...] | None = None
+        self._frozen: Fault | None = None
+        self._restarted_at: float | None = None
         if command is not None:
             self.with_command(command)
         for key, value in (env or {}).items():
@@ -148,7 +156,7 @@ class GenericContainer(ContainerDefinition):
             for source, destination, mode in self._copies:
                 copy_in(engine, self._id, source, destination, mode)
             self._write_addresses()
-            engine.start_container(self._id)
+            self._launch()
             self._wait()
         except BaseException as error:
             self._abandon(error)
@@ -167,9 +175,31 @@ class GenericContainer(ContainerDefinition):
         if self._id is None or self._engine is None or self._pid != os.getpid():
             return
         if grace:
+            self.thaw()
             self._engine.stop_container(self._id, timeout=grace)
         self._engine.remove_container(self._id)
         self._forget()
+
+    def restart(self, timeout: float | timedelta = 10.0) -> Self:
+        """Stop its program and start it again, also after it has ended, and return self when it is ready.
+
+        Its files and its published ports stay the same.
+
+        Args:
+            timeout: Seconds it gets to end by itself after its stop signal; 0 kills it at once.
+
+        Raises:
+            NotStartedError: It is not started.
+            ContainerStartError, WaitTimeout, ContainerExited: As for :meth:`start`; but it is not removed.
+        """
+        grace = seconds(timeout, what="stop timeout")
+        self.thaw()
+        self.engine.stop_container(self.id, timeout=grace)
+        self._close_relays()
+        self._info, self._restarted_at = None, time.time()
+        self._launch()
+        self._wait()
+        return self
 
     def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
         """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
@@ -247,6 +277,11 @@ class GenericContainer(ContainerDefinition):
     def network_aliases(self) -> tuple[str, ...]:
         """The names under which other members of its networks or pod find it."""
         return tuple(self._network_aliases)
+
+    @property
+    def restarted_at(self) -> float | None:
+        """When :meth:`restart` last started it, in seconds since the epoch; ``None`` if it never did."""
+        return self._restarted_at
 
     @property
     def started(self) -> bool:
@@ -451,6 +486,20 @@ class GenericContainer(ContainerDefinition):
         ensure_image(engine, spec.image, policy=policy, platform=spec.platform)
         return create()
 
+    def _launch(self) -> None:
+        """Start the program of what is created."""
+        if self._host_ports:
+            self.engine.init_container(self.id)  # what the program looks for at its start is to be there
+            self._relays = open_relays(self.engine, self.id, self._host_ports)
+        self.engine.start_container(self.id)
+        for network in self._networks if self._place is None else ():
+            steady_bridge(self.engine, network)
+
+    def _close_relays(self) -> None:
+        relays, self._relays = self._relays, None
+        for relay in relays or ():
+            relay.close()
+
     def _write_addresses(self) -> None:
         if not self._address_files:
             return
@@ -489,6 +538,8 @@ class GenericContainer(ContainerDefinition):
         """Be as before the start: what there was is removed, or left to those who clean up."""
         if self._session is not None and self._id is not None:
             self._session.closed("container", self._id)
+        self._close_relays()
+        self._frozen = self._restarted_at = None
         self._id = self._info = self._place = self._session = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

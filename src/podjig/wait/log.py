@@ -130,7 +130,12 @@ def wait_for_logs(
 
 
 def _log_texts(target: WaitTarget, stream: Streams) -> dict[str, str]:
-    chunks = target.engine.logs(target.id, stdout=stream != "stderr", stderr=stream != "stdout")
+    chunks = target.engine.logs(
+        target.id,
+        stdout=stream != "stderr",
+        stderr=stream != "stdout",
+        since=getattr(target, "restarted_at", None),  # what it said before a restart does not count
+    )
     wanted = ("stdout", "stderr") if stream in ("either", "both") else (stream,)
     return {
         name: b"".join(chunk.data for chunk in chunks if chunk.stream == name).decode("utf-8", "replace")
