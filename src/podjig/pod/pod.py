@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,13 @@ from podjig.container import GenericContainer
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ExecResult
-from podjig.errors import AlreadyStartedError, DefinitionError, NotStartedError, PodjigError
+from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
+from podjig.pod.definition import PodDefinition
 from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
 from podjig.pod.names import member_names
 from podjig.pod.place import Holder, NativePod, Place
-from podjig.pod.plan import Member, Needed, check_member, check_order, gather_hosts, gather_ports, resolved
+from podjig.pod.plan import Member, Needed, check_member, resolved
 from podjig.pod.starting import Start
-from podjig.spec import LOOPBACK, Limits, PodSpec, size_in_bytes
-from podjig.spec.hostname import check_hostname
 from podjig.spec.namespace import Namespace
 from podjig.spec.pod import DEFAULT_SHARE
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Pod:
+class Pod(PodDefinition):
     """Services that belong together: one network namespace, so they meet on ``localhost``, without DNS or bridge.
 
     On Podman it is a native pod; on an engine without pods, a container whose namespaces the members join. Ports are
@@ -76,31 +74,48 @@ class Pod:
         engine: Engine | None = None,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
-        if hostname is not None:
-            check_hostname(hostname, what="host name")
-        if set(share) - {"net", "ipc", "uts", "pid"} or "net" not in share:
-            raise DefinitionError(
-                f"a pod cannot share {sorted(share)!r}", hint="share 'net', and of 'ipc', 'uts', 'pid' what you like"
-            )
-        self.name: str | None = name
-        self._spec = PodSpec(
+        super().__init__(
             name=name,
             hostname=hostname,
-            share=tuple(share),
+            share=share,
             userns=userns,
-            networks=tuple(_network_name(network) for network in networks),
+            networks=networks,
             network_mode=network_mode,
-            limits=Limits(memory=None if memory is None else size_in_bytes(memory, what="memory limit"), cpus=cpus),
-            labels=dict(labels or {}),
-            engine_options=dict(engine_options or {}),
+            memory=memory,
+            cpus=cpus,
+            labels=labels,
+            engine_options=engine_options,
         )
         self._chosen_engine = engine
-        self._members: list[Member] = []
         self._place: Place | None = None
         self._session: Session | None = None
         self._pid = 0
         for member in members:
             self.add(member)
+
+    @classmethod
+    def from_kube_yaml(cls, manifest: str | os.PathLike[str], **fields: Any) -> Self:
+        """Return a pod as a Kubernetes manifest has it, not started.
+
+        Read are one Pod, or one Deployment of one replica, with the ConfigMaps and Secrets of its environment
+        variables. Ports are published on free ports of 127.0.0.1 unless it names a ``hostPort``; a readiness probe
+        becomes what is waited for.
+
+        Args:
+            manifest: A path; or the YAML text itself, of more than one line.
+            fields: As for :class:`Pod`.
+
+        Raises:
+            DefinitionError: It is malformed, or has fields that are not supported; the message names each.
+        """
+        from podjig.pod.kube.reading import read
+
+        found = read(manifest)
+        given: dict[str, Any] = {"hostname": found.hostname, "labels": found.labels, "share": found.share}
+        pod = cls(*found.members, **{**given, **fields})
+        for container in found.init:
+            pod.add_init(container)
+        return pod
 
     # What is in it
 
@@ -139,24 +154,6 @@ class Pod:
             )
         self._append(Member(container=container, init=True))
         return self
-
-    @property
-    def members(self) -> tuple[GenericContainer, ...]:
-        """Its members, without init containers."""
-        return tuple(member.container for member in self._members if not member.init)
-
-    def member(self, name: str) -> GenericContainer:
-        """Return the member that the others find under this name.
-
-        Raises:
-            DefinitionError: No member has it.
-        """
-        names = self._names()
-        for member in self._members:
-            if name in names[id(member.container)]:
-                return member.container
-        known = ", ".join(sorted(one for listed in names.values() for one in listed)) or "none"
-        raise DefinitionError(f"no member of {self} is called {name!r}", hint=f"names in it: {known}")
 
     @property
     def id(self) -> str:
@@ -255,40 +252,11 @@ class Pod:
     ) -> None:
         self.stop()
 
-    def __str__(self) -> str:
-        if self.name:
-            return f"pod {self.name}"
-        return f"the pod of {', '.join(member.image for member in self.members) or 'nothing'}"
-
     def __repr__(self) -> str:
         state = f"started {self._place.id[:12]}" if self._place is not None else "not started"
         return f"<Pod {self.name or ''}({', '.join(m.image for m in self.members)}) {state}>"
 
     # How it is done
-
-    def _append(self, member: Member) -> None:
-        container = member.container
-        if not isinstance(container, GenericContainer):
-            raise DefinitionError(f"{container!r} is not a container", hint="add a GenericContainer or a service")
-        if any(container is other.container for other in self._members):
-            raise DefinitionError(f"{container.description} is in the pod twice", hint="add a clone() of it")
-        self._members.append(member)
-
-    def _names(self) -> dict[int, list[str]]:
-        containers = [member.container for member in self._members]
-        return {id(containers[index]): listed for index, listed in member_names(containers).items()}
-
-    def _plan(self) -> tuple[list[Member], PodSpec]:
-        """Return the members and the pod to create, all checks made."""
-        names = member_names([member.container for member in self._members])
-        members = resolved(self._members, names)
-        check_order(members)
-        specs = [(member.container, member.container.spec()) for member in members]
-        for container, spec in specs:
-            check_member(container, spec, self._spec)
-        hosts = {name: LOOPBACK for listed in names.values() for name in listed}
-        hosts = {**gather_hosts(specs), **hosts}
-        return members, replace(self._spec, ports=gather_ports(members), extra_hosts=hosts)
 
     def _start_late(self, member: Member, place: Place) -> None:
         container = member.container
@@ -327,10 +295,3 @@ class Pod:
         if self._place is None:
             raise NotStartedError(f"{self} is not started", hint="call start(), or use it in a with block")
         return self._place
-
-
-def _network_name(network: Any) -> str:
-    name = network if isinstance(network, str) else getattr(network, "name", None)
-    if not isinstance(name, str) or not name:
-        raise DefinitionError(f"{network!r} is neither a network nor the name of one")
-    return name

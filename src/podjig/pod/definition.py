@@ -1,0 +1,129 @@
+"""What a pod shall be: its members and what they share, checked before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from podjig.container import GenericContainer
+from podjig.errors import DefinitionError
+from podjig.pod.names import member_names
+from podjig.pod.plan import Member, check_member, check_order, gather_hosts, gather_ports, resolved
+from podjig.spec import LOOPBACK, Limits, PodSpec, size_in_bytes
+from podjig.spec.hostname import check_hostname
+from podjig.spec.namespace import Namespace
+from podjig.spec.pod import DEFAULT_SHARE
+
+
+class PodDefinition:
+    """The part of :class:`podjig.Pod` that does no I/O; its arguments are explained there.
+
+    Attributes:
+        name: The pod's name; the engine invents one where ``None``.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        hostname: str | None = None,
+        share: Sequence[Namespace] = DEFAULT_SHARE,
+        userns: str | None = None,
+        networks: Sequence[Any] = (),
+        network_mode: str | None = None,
+        memory: int | str | None = None,
+        cpus: float | None = None,
+        labels: Mapping[str, str] | None = None,
+        engine_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if hostname is not None:
+            check_hostname(hostname, what="host name")
+        if set(share) - {"net", "ipc", "uts", "pid"} or "net" not in share:
+            raise DefinitionError(
+                f"a pod cannot share {sorted(share)!r}", hint="share 'net', and of 'ipc', 'uts', 'pid' what you like"
+            )
+        self.name: str | None = name
+        self._spec = PodSpec(
+            name=name,
+            hostname=hostname,
+            share=tuple(share),
+            userns=userns,
+            networks=tuple(_network_name(network) for network in networks),
+            network_mode=network_mode,
+            limits=Limits(memory=None if memory is None else size_in_bytes(memory, what="memory limit"), cpus=cpus),
+            labels=dict(labels or {}),
+            engine_options=dict(engine_options or {}),
+        )
+        self._members: list[Member] = []
+
+    @property
+    def members(self) -> tuple[GenericContainer, ...]:
+        """Its members, without init containers."""
+        return tuple(member.container for member in self._members if not member.init)
+
+    def member(self, name: str) -> GenericContainer:
+        """Return the member that the others find under this name.
+
+        Raises:
+            DefinitionError: No member has it.
+        """
+        names = self._names()
+        for member in self._members:
+            if name in names[id(member.container)]:
+                return member.container
+        known = ", ".join(sorted(one for listed in names.values() for one in listed)) or "none"
+        raise DefinitionError(f"no member of {self} is called {name!r}", hint=f"names in it: {known}")
+
+    def to_kube_yaml(self) -> str:
+        """Return a Kubernetes manifest of the pod, which ``podman kube play`` accepts.
+
+        What a manifest cannot say (files copied in, ulimits, ...) is told in comments at its top. Of a started pod it
+        has the published ports.
+        """
+        from podjig.pod.kube.writing import manifest
+
+        return manifest(
+            replace(self._spec, name=self.name or "podjig-pod", extra_hosts=self._hosts()),
+            [member.container for member in self._members if member.init],
+            self.members,
+            self._names(),
+        )
+
+    def __str__(self) -> str:
+        if self.name:
+            return f"pod {self.name}"
+        return f"the pod of {', '.join(member.image for member in self.members) or 'nothing'}"
+
+    def _append(self, member: Member) -> None:
+        container = member.container
+        if not isinstance(container, GenericContainer):
+            raise DefinitionError(f"{container!r} is not a container", hint="add a GenericContainer or a service")
+        if any(container is other.container for other in self._members):
+            raise DefinitionError(f"{container.description} is in the pod twice", hint="add a clone() of it")
+        self._members.append(member)
+
+    def _names(self) -> dict[int, list[str]]:
+        containers = [member.container for member in self._members]
+        return {id(containers[index]): listed for index, listed in member_names(containers).items()}
+
+    def _hosts(self) -> dict[str, str]:
+        wanted = gather_hosts((member.container, member.container.spec()) for member in self._members)
+        return {**wanted, **{name: LOOPBACK for listed in self._names().values() for name in listed}}
+
+    def _plan(self) -> tuple[list[Member], PodSpec]:
+        """Return the members and the pod to create, all checks made."""
+        names = member_names([member.container for member in self._members])
+        members = resolved(self._members, names)
+        check_order(members)
+        specs = [(member.container, member.container.spec()) for member in members]
+        for container, spec in specs:
+            check_member(container, spec, self._spec)
+        return members, replace(self._spec, ports=gather_ports(members), extra_hosts=self._hosts())
+
+
+def _network_name(network: Any) -> str:
+    name = network if isinstance(network, str) else getattr(network, "name", None)
+    if not isinstance(name, str) or not name:
+        raise DefinitionError(f"{network!r} is neither a network nor the name of one")
+    return name

@@ -1,0 +1,227 @@
+"""Kubernetes manifests: written for ``podman kube play``, read from what users have."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pod.conftest import MakePod, box, server
+from podjig import GenericContainer, Pod, PostgresContainer
+from podjig.engine.protocol import Engine
+from podjig.errors import DefinitionError
+from podjig.wait.exec import ExecWaitStrategy
+from podjig.wait.http import HttpWaitStrategy
+from podjig.wait.port import PortWaitStrategy
+
+MANIFEST = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {GREETING: hello, LEVEL: "3"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+type: Opaque
+data: {token: c2VjcmV0}
+stringData: {plain: words}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      hostname: webhost
+      restartPolicy: Always
+      initContainers:
+      - name: prepare
+        image: busybox
+        command: [sh, -c, "echo made by init > /data/index.html"]
+        volumeMounts: [{name: shared, mountPath: /data}]
+      containers:
+      - name: web
+        image: busybox
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c]
+        args: ["env; id -u; exec httpd -f -p $(PORT) -h /data"]
+        workingDir: /tmp
+        env:
+        - {name: PORT, value: "8000"}
+        - {name: URL, value: "http://localhost:$(PORT)/$$x$(NONE)"}
+        - {name: TOKEN, valueFrom: {secretKeyRef: {name: keys, key: token}}}
+        - {name: MAYBE, valueFrom: {configMapKeyRef: {name: absent, key: x, optional: true}}}
+        envFrom:
+        - {configMapRef: {name: settings}}
+        - {prefix: S_, secretRef: {name: keys}}
+        ports: [{name: http, containerPort: 8000}]
+        readinessProbe: {httpGet: {path: /, port: http}, periodSeconds: 1}
+        livenessProbe: {tcpSocket: {port: http}}
+        resources: {requests: {cpu: 10m}}
+        securityContext: {runAsUser: 1000, capabilities: {drop: [ALL]}}
+        volumeMounts: [{name: shared, mountPath: /data, readOnly: true}, {name: own, mountPath: /scratch}]
+      - name: side
+        image: busybox
+        args: [sleep, "600"]
+      volumes:
+      - {name: shared, emptyDir: {}}
+      - {name: own, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+"""
+
+
+def test_a_deployment_runs(where: Engine, make_pod: MakePod) -> None:
+    with Pod.from_kube_yaml(MANIFEST, engine=where) as pod:
+        web, side = pod.members
+        with urllib.request.urlopen(f"http://localhost:{web.get_exposed_port(8000)}/", timeout=10) as answer:
+            assert answer.read() == b"made by init\n"
+        lines = set(web.logs().splitlines())
+        assert {
+            "GREETING=hello", "LEVEL=3", "S_plain=words", "S_token=secret", "TOKEN=secret",
+            "URL=http://localhost:8000/$x$(NONE)", "PWD=/tmp", "1000",
+        } <= lines  # fmt: skip
+        assert not any(line.startswith("MAYBE") for line in lines)
+        assert web.exec("hostname").stdout == b"webhost\n"
+        assert side.exec(["wget", "-qO-", "http://web:8000"]).stdout == b"made by init\n"
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(MANIFEST)
+    assert len(Pod.from_kube_yaml(tmp_path / "pod.yaml").members) == 2
+    with pytest.raises(DefinitionError, match=r"no-such-file.yaml' cannot be read"):
+        Pod.from_kube_yaml(str(tmp_path / "no-such-file.yaml"))
+
+
+def one(container: str, rest: str = "") -> str:
+    return (
+        f"kind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - {{name: c, image: busybox, {container}}}\n{rest}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("probe", "strategy"),
+    [
+        ("exec: {command: [test, -e, /x]}", ExecWaitStrategy),
+        ("httpGet: {port: 80, scheme: HTTPS, httpHeaders: [{name: A, value: b}]}", HttpWaitStrategy),
+        ("tcpSocket: {port: 80}, initialDelaySeconds: 5", PortWaitStrategy),
+    ],
+)
+def test_probes_become_wait_strategies(probe: str, strategy: type) -> None:
+    (member,) = Pod.from_kube_yaml(one(f"readinessProbe: {{{probe}}}")).members
+    assert isinstance(member.wait_strategy(), strategy)
+    published = [port.key for port in member.spec().ports]
+    assert published == (["80/tcp"] if strategy is HttpWaitStrategy else [])
+
+
+def test_the_rest_of_a_container_is_read(tmp_path: Path) -> None:
+    text = one(
+        "ports: [{containerPort: 53, protocol: UDP, hostPort: 5353, hostIP: 127.0.0.1}], imagePullPolicy: Never, "
+        "resources: {limits: {memory: 64Mi, cpu: 250m}}, volumeMounts: [{name: v, mountPath: /v}], "
+        "securityContext: {privileged: true, readOnlyRootFilesystem: true, allowPrivilegeEscalation: true}",
+        f"  securityContext: {{runAsUser: 5, runAsGroup: 6}}\n  shareProcessNamespace: true\n"
+        "  hostAliases: [{ip: 192.0.2.9, hostnames: [far]}]\n"
+        f"  volumes: [{{name: v, hostPath: {{path: {tmp_path}}}}}]\n",
+    )
+    pod = Pod.from_kube_yaml(text)
+    (member,) = pod.members
+    spec = member.spec()
+    assert [(port.key, port.host) for port in spec.ports] == [("53/udp", 5353)]
+    assert (spec.limits.memory, spec.limits.cpus) == (64 << 20, 0.25)
+    assert (spec.privileged, spec.read_only, spec.no_new_privileges, spec.user) == (True, True, False, "5:6")
+    assert [(mount.kind, mount.source, mount.read_only) for mount in spec.mounts] == [("bind", str(tmp_path), False)]
+    assert spec.extra_hosts == {"far": "192.0.2.9"}
+    assert "pid" in pod._spec.share
+
+
+def test_what_is_not_supported_is_named_all_of_it() -> None:
+    text = one(
+        "lifecycle: {postStart: {}}, readinessProbe: {exec: {command: ['true']}, grpc: {port: 1}}, "
+        "ports: [{containerPort: 1, protocol: SCTP}, {containerPort: 2, hostIP: 0.0.0.0}]",
+        "  hostNetwork: true\n  volumes: [{name: v, nfs: {server: s}}]\n  securityContext: {fsGroup: 7}\n",
+    )
+    with pytest.raises(DefinitionError) as caught:
+        Pod.from_kube_yaml(text)
+    for field in (
+        "Pod p: spec.containers[0].lifecycle",
+        "Pod p: spec.containers[0].readinessProbe.grpc",
+        "Pod p: spec.containers[0].ports[0].protocol: SCTP",
+        "Pod p: spec.containers[0].ports[1].hostIP",
+        "Pod p: spec.hostNetwork",
+        "Pod p: spec.volumes[0].nfs",
+        "Pod p: spec.securityContext.fsGroup",
+    ):
+        assert f"\n  {field}" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: Service\nmetadata: {name: s}\n---\nkind: Pod\n", "kind Service"),
+        ("kind: ConfigMap\nmetadata: {name: s}\n", "needs one Pod or Deployment, and this has 0"),
+        (one("") + "---\n" + one(""), "this has 2"),
+        (MANIFEST.replace("replicas: 1", "replicas: 3"), "spec.replicas: 3 of them"),
+        (MANIFEST.replace("name: settings}\ndata", "name: other}\ndata"), "needs the ConfigMap 'settings'"),
+        (MANIFEST.replace("key: token", "key: nothing"), "needs 'nothing', which Secret 'keys' lacks"),
+        (MANIFEST.replace("c2VjcmV0", "no base64"), "Secret keys: data.token is not text in base64"),
+        (MANIFEST.replace("port: http}, per", "port: what}, per"), "port is 'what', which no port"),
+        (MANIFEST.replace("name: own, mount", "name: lost, mount"), "needs the volume 'lost'"),
+        (one("args: [1]"), "args has 1, which is no text"),
+        (one("ports: [{containerPort: many}]"), "containerPort is 'many', which is of the wrong type"),
+        (one("readinessProbe: {periodSeconds: 1}"), "has none of exec, httpGet and tcpSocket"),
+        ("kind: Pod\nspec: {containers: [{name: x}]}\n", "has no image"),
+        ("kind: Pod\nspec: {}\n", "has no containers"),
+        ("kind: Pod\nspec: [1]\n", "is not a mapping"),
+        ("{\n", "is not YAML"),
+        ("# nothing\n", "the manifest is empty"),
+    ],
+)
+def test_what_is_wrong_is_told(text: str, said: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        Pod.from_kube_yaml(text)
+    assert said in str(caught.value)
+
+
+def test_podman_plays_what_is_written(engine: Engine, unique: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    web = GenericContainer("busybox", command=server(8000).spec().command).with_bind_ports(8000, port)
+    web.with_network_aliases("web").with_tmpfs_mount("/cache").with_user("0")
+    pod = Pod(web, box("sleep 600", "side"), name=unique, hostname="kube").add_init(box("true", "first"))
+    text = pod.to_kube_yaml()
+    podman = ["podman", "--url", engine.info.address]
+
+    def run(*words: str, given: str = "") -> str:
+        done = subprocess.run([*podman, *words], input=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        run("kube", "play", "-", given=text)
+        assert run("exec", f"{unique}-side", "wget", "-qO-", "http://web:8000") == "hello\n"
+        ports = engine.inspect_pod(unique).ports
+        assert [(where.host_ip, where.host) for where in ports["8000/tcp"]] == [("127.0.0.1", port)]
+    finally:
+        engine.remove_pod(unique)
+
+
+def test_what_is_written_can_be_read(where: Engine, make_pod: MakePod) -> None:
+    postgres = PostgresContainer("postgres:16")
+    pod = make_pod(postgres, server(8000, "web"), hostname="both")
+    text = pod.to_kube_yaml()
+    assert "# Not in this manifest: postgres: its image's volumes on tmpfs" in text
+    with pod:
+        document = yaml.safe_load(pod.to_kube_yaml())
+        (port,) = document["spec"]["containers"][0]["ports"]
+        assert port["hostPort"] == postgres.get_exposed_port(5432)
+    again = Pod.from_kube_yaml(text)
+    assert [member.network_aliases for member in again.members] == [("postgres",), ("web",)]
+    assert again.members[1].spec().command == pod.members[1].spec().command
+    assert {port.container for member in again.members for port in member.spec().ports} == {5432, 8000}
