@@ -6,9 +6,11 @@ import http.server
 import os
 import shutil
 import signal
+import socket
 import socketserver
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from podjig.cleanup.lease import take
 from podjig.cleanup.libpod import LibpodClient, Resource
 from podjig.cleanup.removal import remove
 from podjig.cleanup.sweep import sweep
-from podjig.errors import EngineRequestError
+from podjig.errors import EngineRequestError, EngineTimeout
 
 
 @pytest.fixture
@@ -329,3 +331,26 @@ def test_a_session_in_another_pid_namespace_is_never_taken_for_dead(world: World
     process.wait()
     assert within(10, lambda: not world.of(session) or sweep(world.client, world.folders).removed)
     assert within(5, lambda: not world.of(session))
+
+
+def test_an_engine_that_hangs_is_not_asked_twice(tmp_path: Path) -> None:
+    asked: list[int] = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    asked.append(server.accept()[0].detach())
+
+        threading.Thread(target=accept, daemon=True).start()
+        client = LibpodClient(f"unix://{tmp_path}/s", timeout=0.2)
+        result = remove(client, [Resource(kind="container", id="1", name="1")])
+        (error,) = [error for _, error in result.failed]
+        assert isinstance(error, EngineTimeout)
+        assert "within 0.2 s" in str(error)
+        assert len(asked) == 1
+        server.shutdown(socket.SHUT_RDWR)
+    for descriptor in asked:
+        os.close(descriptor)

@@ -15,6 +15,7 @@ import fcntl
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -145,12 +146,12 @@ class Lease:
     def mark(self, stage: Stage) -> None:
         """Write down how far the clean-up has come.
 
-        Raises:
-            OSError: The disk is full.
+        A full disk is no reason to stop cleaning up: then others only look at the session once more than they need.
         """
         if self._descriptor is not None:
             os.lseek(self._descriptor, 0, os.SEEK_END)
-            os.write(self._descriptor, f"{stage}\n".encode())
+            with suppress(OSError):
+                os.write(self._descriptor, f"{stage}\n".encode())
 
     def release(self, *, remove: bool = False) -> None:
         """Drop the lock; ``remove``: and the file. Safe to call twice, without effect in a forked child."""

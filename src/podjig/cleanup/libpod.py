@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from podjig.cleanup.labels import KIND, NAME, SESSION, Kind, ours
-from podjig.errors import EngineError, EngineRequestError, EngineUnavailable
+from podjig.errors import EngineError, EngineRequestError, EngineTimeout, EngineUnavailable
 
 _PREFIX = "/v4.0.0/libpod"
 _LISTINGS: dict[Kind, str] = {
@@ -84,7 +84,7 @@ class LibpodClient:
         from its image.
 
         Raises:
-            EngineUnavailable: The engine does not answer.
+            EngineUnavailable, EngineTimeout: The engine does not answer.
             EngineRequestError: It refuses to list.
         """
         raw = {kind: self._list(kind, session) for kind in _LISTINGS}
@@ -103,7 +103,7 @@ class LibpodClient:
         """Return all containers, pods, networks, volumes and images there are, whosever.
 
         Raises:
-            EngineUnavailable: The engine does not answer.
+            EngineUnavailable, EngineTimeout: The engine does not answer.
             EngineRequestError: It refuses to list.
         """
         found = []
@@ -118,7 +118,7 @@ class LibpodClient:
         Networks, volumes and images are not forced: that would take somebody else's containers along.
 
         Raises:
-            EngineUnavailable: The engine does not answer.
+            EngineUnavailable, EngineTimeout: The engine does not answer.
             EngineRequestError: It refuses, with its reason.
         """
         for _, error in self.remove_all([item]):
@@ -213,6 +213,8 @@ class LibpodClient:
         try:
             response = connection.getresponse()
             data = response.read()
+        except TimeoutError:
+            raise EngineTimeout(f"no answer from {self.address} within {self._timeout:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             raise EngineUnavailable(f"no answer from {self.address}: {str(error) or type(error).__name__}") from None
         finally:

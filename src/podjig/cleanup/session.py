@@ -228,7 +228,7 @@ class Session:
             # A few milliseconds for proof: whatever else carries our label goes as well.
             there = LibpodClient(address).resources(session=self.id)
             rest = remove(LibpodClient(address), [item for item in there if not judge.keeping(item.id, item.labels)[1]])
-        except EngineUnavailable as error:
+        except (EngineUnavailable, EngineTimeout) as error:
             return [error] if left or self._unsure else []  # an idle service has ended, and nothing was open
         except PodjigError as error:
             return [error]
