@@ -31,7 +31,7 @@ import sys, time
 from podjig import GenericContainer
 from podjig.image.store import resolve
 image = resolve("busybox")
-container = GenericContainer(image, command="sleep 3600").with_volume_mapping("stranger-data", "/data", "rw").start()
+container = GenericContainer(image, command="sleep 86400").with_volume_mapping("stranger-data", "/data", "rw").start()
 print(container.id, flush=True)
 sys.stdin.readline()
 container.stop()
@@ -43,7 +43,7 @@ class Strangers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._unlabelled = unlabelled = world.make("container", "stranger", {})
+        self._unlabelled = unlabelled = world.make("container", "stranger", {}, command=["sleep", "86400"])
         world.start(unlabelled)
         self._process = world.python(_STRANGER)
         self._containers = {unlabelled: "", line_of(self._process): ""}
