@@ -44,6 +44,15 @@ _test-wheel: _host _venv
     @.venv/bin/python containers/build.py postgres:17 redis:8
     @tools/test-wheel
 
+# Kill sessions in every way at random moments; count what they leave, and strangers touched: `./dev torture 200`
+[group('test')]
+torture *N: _host
+    @tools/rootless _torture "$@"
+
+[private]
+_torture *N: _host _venv _images
+    PYTHONPATH=tests .venv/bin/python -m cleanup.torture "$@"
+
 # Any command in the development environment: `./dev run podjig doctor`
 [group('test')]
 run *COMMAND: _host
