@@ -132,6 +132,10 @@ class LibpodClient:
         before the first answer is read.
         """
         queue = list(items)
+        # Podman 4.3 may hang for good when it removes a pod while a member is being started: the members go before.
+        members = [member for item in queue if item.kind == "pod" for member in self._members(item)]
+        if members:
+            self.remove_all(members)  # what fails, fails again with the pod, and is told then
         results: list[tuple[Resource, EngineError | None]] = []
         while queue:
             batch, queue = queue[:_AT_ONCE], queue[_AT_ONCE:]
@@ -146,6 +150,17 @@ class LibpodClient:
                 for item, call in sent
             ]
         return results
+
+    def _members(self, pod: Resource) -> list[Resource]:
+        try:
+            status, body = self._call("GET", f"pods/{quote(pod.id, safe='')}/json")
+        except EngineError:
+            return []  # as the removal of the pod will tell
+        if status >= 400:
+            return []
+        infra = body.get("InfraContainerID")
+        found = [member for member in body.get("Containers") or () if member["Id"] != infra]
+        return [Resource(kind="container", id=member["Id"], name=member["Name"]) for member in found]
 
     def _is_still(self, item: Resource) -> bool:
         """Whether a network, volume or image of this name is still the one that was listed, and not a new one.

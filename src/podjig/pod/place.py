@@ -11,9 +11,10 @@ from typing import ClassVar
 from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Session
 from podjig.container.definition import ContainerDefinition
+from podjig.engine.parallel import side_by_side
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
-from podjig.errors import CapabilityMissing
+from podjig.errors import CapabilityMissing, ContainerStartError
 from podjig.pod.pause import pause_image
 from podjig.spec import LOOPBACK, ContainerSpec, Limits, NetworkAttachment, PodSpec
 from podjig.spec.namespace import Namespace
@@ -37,6 +38,7 @@ class Place(ABC):
         self.names: dict[int, list[str]] = {}
         self._spec = spec
         self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
+        self._closed = False
 
     @abstractmethod
     def place(self, spec: ContainerSpec) -> ContainerSpec:
@@ -76,8 +78,24 @@ class Place(ABC):
         except OSError:
             return  # another user's: Podman itself adds the member's own name, and localhost leads there as well
 
+    def end(self, members: Sequence[str]) -> None:
+        """Take in no more members, and remove those given by their ids, so that who waits for them sees it.
+
+        Not the place itself: engines may hang when a pod is removed while a member is being started.
+        """
+        self._closed = True
+        failures = side_by_side(self.engine.remove_container, members)
+        if failures:
+            raise failures[0]
+
     def _shared(self, spec: ContainerSpec) -> ContainerSpec:
-        """Return ``spec`` without what is the place's."""
+        """Return ``spec`` without what is the place's.
+
+        Raises:
+            ContainerStartError: The place is being removed.
+        """
+        if self._closed:
+            raise ContainerStartError("the pod is being removed, and takes in no more members")
         hostname = None if "uts" in self._spec.share else spec.hostname
         return replace(spec, ports=(), hostname=hostname, extra_hosts={}, networks=(), network_mode=None)
 
@@ -99,6 +117,7 @@ class NativePod(Place):
         return replace(self._shared(spec), pod=self.id)
 
     def remove(self, members: Sequence[str]) -> None:  # noqa: ARG002  the engine knows them
+        self._closed = True
         self.engine.remove_pod(self.id)
 
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
@@ -148,8 +167,7 @@ class Holder(Place):
         return replace(self._shared(spec), network_mode=join, namespaces={**namespaces, **spec.namespaces})
 
     def remove(self, members: Sequence[str]) -> None:
-        for member in members:  # engines refuse to remove a container in whose namespaces others run
-            self.engine.remove_container(member)
+        self.end(members)  # engines refuse to remove a container in whose namespaces others run
         self.engine.remove_container(self.id)
 
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:

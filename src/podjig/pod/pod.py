@@ -272,7 +272,7 @@ class Pod(PodDefinition):
         """End what runs, so that those who wait for it see it end; :meth:`_abandon` clears away."""
         if self._place is not None:
             try:
-                self._place.remove([container.id for container in self.members if container.started])
+                self._place.end([container.id for container in self.members if container.started])
             except PodjigError:
                 return  # a member was just being made; said and done again by _abandon()
 
