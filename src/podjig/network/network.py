@@ -128,7 +128,7 @@ class Network:
         with nullcontext() if session is None else session.making():
             self._id = self._create(engine, session)
             if session is not None:
-                session.opened("network", self._id, self._forget)
+                session.opened("network", self.name, self._forget)
         self._engine, self._session = engine, session
         return self
 
@@ -143,7 +143,7 @@ class Network:
         if self._id is None or self._engine is None or self._pid != os.getpid():
             return
         self.heal()
-        self._engine.remove_network(self._id)
+        self._engine.remove_network(self.name)
         self._forget()
 
     def connect(self, container: Any, aliases: Sequence[str] = ()) -> None:
@@ -162,9 +162,9 @@ class Network:
         for alias in names:
             check_hostname(alias)
         engine = self._made()
-        engine.connect_network(self.id, _id_of(container), aliases=names)
+        engine.connect_network(self.name, _id_of(container), aliases=names)
         self._aliases[_id_of(container)] = names
-        steady_bridge(engine, self.id)
+        steady_bridge(engine, self.name)
 
     def disconnect(self, container: Any) -> Fault:
         """Take a running container out.
@@ -177,7 +177,7 @@ class Network:
             NotStartedError: The network is not made, or the container not started.
             ResourceNotFound: It is not a member, or the network was removed meanwhile.
         """
-        self._made().disconnect_network(self.id, _id_of(container))
+        self._made().disconnect_network(self.name, _id_of(container))
         aliases = self._aliases.pop(_id_of(container), ())
         return Fault("the engine", lambda: self.connect(container, aliases))
 
@@ -232,7 +232,7 @@ class Network:
             NotStartedError: It is not made.
             ResourceNotFound: It was removed meanwhile.
         """
-        return self._made().inspect_network(self.id)
+        return self._made().inspect_network(self.name)
 
     def __enter__(self) -> Self:
         return self.create()
@@ -273,7 +273,7 @@ class Network:
     def _forget(self) -> None:
         """Be as before it was made."""
         if self._session is not None and self._id is not None:
-            self._session.closed("network", self._id)
+            self._session.closed("network", self.name)
         self._engine = self._session = self._id = None
         self._partitions.clear()
         self._aliases.clear()

@@ -58,8 +58,12 @@ class NetworkVerbs(Verbs):
         return parse.network(answer.json())
 
     def remove_network(self, id: str) -> None:
+        try:
+            name = self.inspect_network(id).name  # given an id, Podman 4 sees no members, and leave them stranded
+        except ResourceNotFound:
+            return
         self._transport.call(
-            "DELETE", f"networks/{path_part(id)}", what=f"remove network {shown(id)}", deadline=SLOW, accept=(404,)
+            "DELETE", f"networks/{path_part(name)}", what=f"remove network {shown(id)}", deadline=SLOW, accept=(404,)
         )
 
     def list_networks(self, *, labels: Mapping[str, str] | None = None) -> list[NetworkInfo]:
