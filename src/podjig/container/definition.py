@@ -230,7 +230,8 @@ class ContainerDefinition:
         """Let it reach a server that runs on this machine, at ``host.containers.internal`` and the same port.
 
         The server may listen on 127.0.0.1 alone. Only this container reaches it, and those who share its network: the
-        other members of its pod. For TCP, in every network mode.
+        other members of its pod. For TCP, in every network mode. It is there from the first moment of its program on,
+        after a restart() a moment later.
 
         Args:
             port: The server's port on this machine.

@@ -1,0 +1,115 @@
+"""Servers of this machine, that listen on its loopback alone, reached from inside."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from podjig import GenericContainer, LogMessageWaitStrategy, Network, Pod
+from podjig.errors import DefinitionError, PortError, PortInUse
+
+BODY = os.urandom(1 << 20).hex().encode()
+
+
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(BODY if self.path == "/large" else b"hello")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port of a server on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hello)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def box() -> GenericContainer:
+    return GenericContainer("busybox", command="sleep 600")
+
+
+def reads(container: GenericContainer, port: int, path: str = "", name: str = "host.containers.internal") -> bytes:
+    return container.exec(["timeout", "5", "wget", "-q", "-O", "-", f"http://{name}:{port}/{path}"]).stdout
+
+
+@pytest.mark.parametrize("mode", [None, "none", "host", "bridge"])
+def test_it_is_reached_in_every_network_mode(port: int, mode: str | None) -> None:
+    container = box().expose_host_port(port)
+    if mode is not None:
+        container.with_network_mode(mode)
+    with container:
+        assert reads(container, port) == b"hello"
+        assert reads(container, port, name="host.docker.internal") == b"hello"
+        assert reads(container, port, "large") == BODY
+
+
+@pytest.mark.parametrize("internal", [False, True])
+def test_it_is_reached_from_a_network_by_those_who_may(port: int, internal: bool) -> None:
+    with Network(internal=internal) as network:
+        container, other = box().expose_host_port(port).with_network(network), box().with_network(network)
+        with container, other:
+            assert reads(container, port) == b"hello"
+            assert reads(other, port) == b""
+            address = container.inspect().networks[network.name]
+            assert reads(other, port, name=address) == b""
+
+
+def test_it_is_reached_from_a_pod(port: int) -> None:
+    first, second = box().expose_host_port(port), box()
+    with Pod(first, second):
+        assert reads(first, port) == reads(second, port) == b"hello"
+
+
+def test_it_is_reached_from_the_first_moment_and_after_a_restart(port: int) -> None:
+    line = f"wget -q -O - http://host.containers.internal:{port}/; echo; sleep 600"
+    container = GenericContainer("busybox", command=["sh", "-c", line]).expose_host_port(port)
+    container.waiting_for(LogMessageWaitStrategy("hello"))
+    with container:
+        assert "hello" in container.logs()
+    with box().expose_host_port(port) as twin:
+        twin.restart(timeout=0)
+        assert reads(twin, port) == b"hello"
+
+
+def test_another_port_inside(port: int) -> None:
+    with box().expose_host_port(port, inside=81) as container:
+        assert reads(container, 81) == b"hello"
+        assert reads(container, port) == b""
+
+
+def test_a_server_that_does_not_listen_is_as_if_it_were_not_there() -> None:
+    with box().expose_host_port(1) as container:
+        assert reads(container, 1) == b""
+
+
+def test_what_cannot_be_is_refused(port: int) -> None:
+    with pytest.raises(PortError):
+        box().expose_host_port(70000)
+    with pytest.raises(PortError, match="two servers"):
+        box().expose_host_port(port).expose_host_port(port)
+    with pytest.raises(DefinitionError, match="shares a network"):
+        box().expose_host_port(port).with_network_mode("container:other").start()
+    first, second = (box().expose_host_port(port) for _ in range(2))
+    with pytest.raises(PortInUse, match="listens on that port"):
+        Pod(first, second).start()
+
+
+def test_nothing_is_left_of_it(port: int) -> None:
+    before = threading.active_count()
+    with box().expose_host_port(port) as container:
+        assert reads(container, port) == b"hello"
+        assert threading.active_count() > before
+    assert threading.active_count() <= before + 1  # the test server's own, for the request
