@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from podjig.engine.protocol import Engine
@@ -25,6 +26,9 @@ class Placement(Protocol):
 
     def name_of(self, container: ContainerDefinition) -> str:
         """Return a name under which the others find ``container``."""
+
+    def turn(self) -> AbstractContextManager[object]:
+        """Enter to let the engine start a container there; others wait, where that makes all of them faster."""
 
     def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         """Return where the host publishes the ports of all that run there."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +20,10 @@ from podjig.errors import CapabilityMissing, ContainerStartError
 from podjig.pod.pause import pause_image
 from podjig.spec import LOOPBACK, ContainerSpec, Limits, NetworkAttachment, PodSpec
 from podjig.spec.namespace import Namespace
+
+_STARTS_AT_ONCE = 1
+"""More starts at a time delay each other, in the engine and in the kernel: the first member, which mostly is the one
+that takes longest to be ready, would begin later. That they become ready side by side is what saves time."""
 
 
 class Place(ABC):
@@ -39,6 +45,8 @@ class Place(ABC):
         self._spec = spec
         self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
         self._closed = False
+        self._mutex = threading.Lock()
+        self._turns = threading.Semaphore(_STARTS_AT_ONCE)
 
     @abstractmethod
     def place(self, spec: ContainerSpec) -> ContainerSpec:
@@ -54,9 +62,14 @@ class Place(ABC):
 
     def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         """Return where the host publishes the members' ports; that was fixed when the place was made."""
-        if self._published is None:
-            self._published = self._look()
-        return self._published
+        with self._mutex:
+            if self._published is None:
+                self._published = self._look()
+            return self._published
+
+    def turn(self) -> AbstractContextManager[object]:
+        """Enter to let the engine start a member."""
+        return self._turns
 
     def name_of(self, container: ContainerDefinition) -> str:
         """Return a name under which the others find ``container``."""
