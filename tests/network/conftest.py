@@ -48,6 +48,14 @@ def network() -> Iterator[Network]:
         yield made
 
 
+@pytest.fixture(scope="session", autouse=True)
+def name_server() -> Iterator[None]:
+    """Keep the engine's name server running: that of Podman 4 ends with the last member of all networks, and a member
+    that starts in that moment finds none."""
+    with Network() as network, box().with_network(network):
+        yield
+
+
 Start = Callable[[GenericContainer], GenericContainer]
 
 

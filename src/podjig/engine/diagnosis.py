@@ -163,7 +163,7 @@ def _network(host: Host, chosen: dict[str, Choice], version: tuple[int, ...], ro
         yield Finding(
             problem="netavark is not installed",
             effect="networks cannot be used: 'unable to find network with name or ID'",
-            repair=install_command(["netavark", "aardvark-dns"], root=root),
+            repair=f"{install_command(['netavark', 'aardvark-dns'], root=root)} (or put the containers into one pod)",
         )
     elif not host.has("aardvark-dns"):
         yield Finding(

@@ -47,7 +47,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"/dev/net/tun",
-        "this host keeps /dev/net/tun closed: 'chmod 666 /dev/net/tun' as root, or use network mode 'host' or 'none'",
+        (
+            "this host keeps /dev/net/tun closed: 'chmod 666 /dev/net/tun' as root, or use network mode 'host' or "
+            "'none', or a Pod(..., network_mode='none'), whose members meet on localhost all the same"
+        ),
     ),
     (
         r"could not find slirp4netns|could not find pasta",
@@ -83,7 +86,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"netavark.*No such file or directory|unable to find network|iptables",
-        "bridge networks do not work on this host: install netavark and iptables, or use a pod",
+        (
+            "bridge networks do not work on this host: install netavark and iptables, or put the containers into a "
+            "Pod, where they meet on localhost; 'podjig doctor' says what is missing"
+        ),
     ),
     (r"no space left on device", "the disk of the engine's store is full: 'podman system df' shows what fills it"),
 )
