@@ -82,6 +82,19 @@ class ContainerVerbs(Verbs):
         except EngineRequestError as error:
             if not (_ENDS_MEANWHILE.search(error.message) and self.inspect_container(id).state.ended):
                 raise
+        self._await_cleanup(id)
+
+    def _await_cleanup(self, id: str) -> None:
+        """Wait until the engine has put away what is left of the process.
+
+        Where that ended by itself, its monitor does so a moment later. A start in between would take over the network
+        of the dead process, whose ports nobody serves any more.
+        """
+        deadline = time.monotonic() + QUICK
+        while self.inspect_container(id).state.status == "stopped":
+            if time.monotonic() > deadline:
+                raise EngineTimeout(f"container {shown(id)} ended, but Podman did not clean up within {QUICK:g} s")
+            time.sleep(0.01)
 
     def kill_container(self, id: str, signal: str = "SIGKILL") -> None:
         self._transport.call(

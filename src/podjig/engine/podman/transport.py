@@ -65,7 +65,7 @@ class Transport:
     def __init__(self, address: str, *, revive: Callable[[], None] | None = None) -> None:
         self.address = address
         self._revive = revive
-        self.revivals = 0  # how often the service was started again: what it did for us before is lost
+        self.revivals: int = 0  # how often the service was started again: what it did for us before is lost
         self._held: tuple[tuple[int, str], APIClient] | None = None
         self._tunnel = Tunnel(address) if urlsplit(address).scheme == "ssh" else None
 
