@@ -55,7 +55,7 @@ def sweep(
         for session in {_session(item) for item in chosen} & taken.keys():
             taken[session].mark("cleaning")
         result = remove(client, chosen, told=told)
-        removed = {(item.kind, item.id) for item in result.removed}
+        removed: set[tuple[Kind, str]] = {(item.kind, item.id) for item in result.removed}
         left = {_session(item) for item, verdict in judged if verdict.standing != "kept" and not _gone(item, removed)}
         for session, lease in taken.items():
             _put_away(lease, client, left=session in left)

@@ -104,7 +104,7 @@ def _pod(node: Node, sources: Sources) -> ReadPod:
 
 def _pod_spec(metadata: Node, spec: Node, sources: Sources) -> ReadPod:
     labels = {str(key): str(value) for key, value in (metadata.get("labels", dict) or {}).items()}
-    share = (*DEFAULT_SHARE, *(("pid",) if spec.get("shareProcessNamespace", bool) else ()))
+    share: tuple[Namespace, ...] = (*DEFAULT_SHARE, *(("pid",) if spec.get("shareProcessNamespace", bool) else ()))
     pod = ReadPod(hostname=spec.text("hostname") or None, labels=labels, share=share)
     volumes = Volumes(spec)
     hosts = [(name, alias.text("ip")) for alias in spec.nodes("hostAliases") for name in alias.texts("hostnames")]
