@@ -196,8 +196,9 @@ class Transport:
         # No proxy stands between us and an engine, and looking for one costs time in every call.
         client.trust_env = False
         pools = cast("HTTPAdapter", client.get_adapter("http://")).poolmanager
-        pool: Any = _TcpPool if address.startswith("tcp:") else _UnixPool
-        pools.pool_classes_by_scheme = {"http": pool if line is None else partial(pool, line=line)}
+        pool = _TcpPool if address.startswith("tcp:") else _UnixPool
+        made: Any = pool if line is None else partial(pool, line=line)  # urllib3 only calls it
+        pools.pool_classes_by_scheme = {"http": made}
         return client
 
 
