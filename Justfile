@@ -104,6 +104,17 @@ _bench *ARGS: _venv
     @.venv/bin/python containers/build.py postgres:17 redis:8
     .venv/bin/python benchmarks/startup.py "$@"
 
+# A pod beside its members one by one, and beside the peer's network
+[group('bench')]
+bench-pods *ARGS: _host
+    @tools/rootless _bench-pods "$@"
+
+[private]
+_bench-pods *ARGS: _venv
+    @tools/venv test bench
+    @.venv/bin/python containers/build.py postgres:17 redis:8 busybox:latest
+    .venv/bin/python benchmarks/pods.py "$@"
+
 # The documentation as a site in site/, built without a warning
 [group('docs')]
 docs: _venv
