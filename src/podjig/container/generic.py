@@ -489,10 +489,10 @@ class GenericContainer(FaultMethods, ContainerDefinition):
     def _launch(self) -> None:
         """Start the program of what is created."""
         first = self._restarted_at is None
-        if self._host_ports and first:
-            self.engine.init_container(self.id)  # what the program looks for at its start is to be there
-            self._relays = open_relays(self.engine, self.id, self._host_ports)
         with nullcontext() if self._place is None else self._place.turn():
+            if self._host_ports and first:
+                self.engine.init_container(self.id)  # what the program looks for at its start is to be there
+                self._relays = open_relays(self.engine, self.id, self._host_ports)
             self.engine.start_container(self.id)
         if self._host_ports and not first:
             # Not prepared: the engine still clears up after the run before, and would end what waits for its start.
