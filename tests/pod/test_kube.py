@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pod.conftest import MakePod, box, server
-from podjig import GenericContainer, Pod, PostgresContainer
+from podjig import GenericContainer, Network, Pod, PostgresContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
 from podjig.wait.exec import ExecWaitStrategy
@@ -203,13 +203,15 @@ def test_podman_plays_what_is_written(engine: Engine, unique: str) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    network = Network(engine=engine).create()  # Podman would make one that nobody removes
     try:
-        run("kube", "play", "-", given=text)
+        run("kube", "play", "--network", network.name, "-", given=text)
         assert run("exec", f"{unique}-side", "wget", "-qO-", "http://web:8000") == "hello\n"
         ports = engine.inspect_pod(unique).ports
         assert [(where.host_ip, where.host) for where in ports["8000/tcp"]] == [("127.0.0.1", port)]
     finally:
         engine.remove_pod(unique)
+        network.remove()
 
 
 def test_what_is_written_can_be_read(where: Engine, make_pod: MakePod) -> None:
