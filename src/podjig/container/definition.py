@@ -42,6 +42,9 @@ from podjig.wait.strategy import Condition, WaitStrategy
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+KEEP = 24 * 3600.0
+"""Seconds a container is kept on purpose unless told otherwise."""
+
 
 class ContainerDefinition:
     """What a container shall be. Every method returns self, checks its values at once and does no I/O.
@@ -341,7 +344,7 @@ class ContainerDefinition:
         self._startup_timeout = seconds(timeout, what="startup timeout")
         return self
 
-    def with_keep(self, duration: float | timedelta = 24 * 3600.0, why: str = "kept by its definition") -> Self:
+    def with_keep(self, duration: float | timedelta = KEEP, why: str = "kept by its definition") -> Self:
         """Keep it for ``duration`` seconds when its ``with`` block or session ends; see ``GenericContainer.keep``."""
         self._keep = Keep(duration=seconds(duration, what="duration"), why=why)
         return self

@@ -17,7 +17,7 @@ from podjig import config
 from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Keep, session_of
 from podjig.container.addresses import Addresses
-from podjig.container.definition import ContainerDefinition, env_text
+from podjig.container.definition import KEEP, ContainerDefinition, env_text
 from podjig.container.faults import FaultMethods
 from podjig.container.files import Source, copy_in, copy_out
 from podjig.container.placement import Placement
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from podjig.cleanup.session import Session
-
-KEEP = 24 * 3600.0
-"""Seconds a container is kept on purpose unless told otherwise."""
 
 EXEC_TIMEOUT = 300.0
 """Seconds a command run with :meth:`GenericContainer.exec` may take unless told otherwise."""
