@@ -23,6 +23,8 @@
     │   ├── ImageNotFound              absent here, and not to be pulled
     │   ├── ImagePullError             a pull failed
     │   └── ImageBuildError            a build failed
+    ├── IsolationError                 no clean state of a server could be given
+    │   └── MigrationError             a migration failed, or cannot be run
     └── ContainerError                 one container
         ├── ContainerStartError        it could not be created or started
         │   └── PortInUse              a host port it asked for is taken
@@ -160,6 +162,14 @@ class ImagePullError(ImageError):
 
 class ImageBuildError(ImageError):
     """The engine could not build the image; ``logs`` holds the end of its output."""
+
+
+class IsolationError(PodjigError):
+    """A clean state of a server could not be made, given out or put away."""
+
+
+class MigrationError(IsolationError):
+    """A migration failed or cannot be run; ``logs`` holds what the server logged meanwhile."""
 
 
 class ContainerError(PodjigError):

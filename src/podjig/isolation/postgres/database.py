@@ -1,0 +1,83 @@
+"""One database, given to one test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podjig.errors import DefinitionError
+from podjig.isolation.postgres.driver import psycopg
+from podjig.isolation.postgres.server import PostgresServer
+from podjig.services.postgres import DRIVERS
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+class PostgresDatabase:
+    """A clean database that is one test's own.
+
+    Attributes:
+        name: Its name.
+        host: The server's host, as tests reach it.
+        port: The server's port there.
+        user: Who to connect as.
+        password: That user's password.
+    """
+
+    def __init__(self, server: PostgresServer, name: str, *, warm: Connection[Any] | None = None) -> None:
+        """Describe a database.
+
+        Args:
+            server: Its server.
+            name: Its name.
+            warm: A connection to it, opened in advance: the first that :meth:`connect` gives.
+        """
+        self.server = server
+        self.name = name
+        self.host = server.host
+        self.port = server.port
+        self.user = server.user
+        self.password = server.password
+        self._warm = warm
+
+    @property
+    def url(self) -> str:
+        """Its URL for SQLAlchemy with psycopg 3: ``postgresql+psycopg://test:test@localhost:32789/name``."""
+        return self.get_url("psycopg")
+
+    @property
+    def dsn(self) -> str:
+        """Its URL for libpq, psycopg and asyncpg: ``postgresql://test:test@localhost:32789/name``."""
+        return self.get_url(None)
+
+    def get_url(self, driver: str | None = None) -> str:
+        """Return its URL for SQLAlchemy with a driver of yours (``"asyncpg"``); for libpq where that is ``None``.
+
+        Raises:
+            DefinitionError: The driver is unknown.
+        """
+        if driver is not None and driver not in DRIVERS:
+            raise DefinitionError(
+                f"unsupported driver {driver!r} for a PostgreSQL URL", hint=f"use {', '.join(DRIVERS)}, or None"
+            )
+        return self.server.url(self.name, driver)
+
+    def connect(self, **kwargs: Any) -> Connection[Any]:
+        """Return a psycopg 3 connection to it, which closes itself at the end of a ``with`` block.
+
+        Args:
+            kwargs: For ``psycopg.connect``, like ``autocommit=True`` or ``row_factory=dict_row``.
+
+        Raises:
+            PodjigError: psycopg is not installed.
+        """
+        warm, self._warm = self._warm, None
+        if warm is not None:
+            if not kwargs:
+                return warm
+            warm.close()
+        connection: Connection[Any] = psycopg().connect(**{**self.server.parameters(self.name), **kwargs})
+        return connection
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} of {self.server.description}>"

@@ -1,0 +1,149 @@
+"""The server whose databases are given out: how it is reached, and as whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+from podjig.errors import DefinitionError, IsolationError
+from podjig.isolation.postgres.driver import psycopg
+from podjig.services.postgres import PostgresContainer
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+APPLICATION = "podjig"
+"""The ``application_name`` of podjig's own connections: by it they are told from a test's."""
+
+_SOCKET_FOLDERS = ("run/postgresql", "var/run/postgresql")
+"""Where the image's server has its Unix socket, below the container's root. ``/var/run`` mostly is a link, and an
+absolute one leads out of the container."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresServer:
+    """A PostgreSQL server and a superuser of it.
+
+    Attributes:
+        host: The host under which tests reach it.
+        port: The port there.
+        user: A superuser.
+        password: That user's password.
+        dbname: The database to connect to for what concerns the whole server.
+        socket: The folder of its Unix socket, as seen from here; empty where there is none. A round trip through it
+            takes a fifth of one through a rootless engine's published port.
+        container: The name or id of its container, for commands that are printed; empty where there is none.
+        inside: The port it listens on inside its container.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(default="", repr=False)
+    dbname: str = "postgres"
+    socket: str = ""
+    container: str = ""
+    inside: int = 5432
+
+    @classmethod
+    def of(cls, server: PostgresContainer | PostgresServer | str) -> PostgresServer:
+        """Return the server behind a started container, or behind a URL (``postgresql://user:password@host:port/db``).
+
+        Raises:
+            DefinitionError: ``server`` is none of these.
+            NotStartedError: The container is not started.
+        """
+        if isinstance(server, PostgresServer):
+            return server
+        if isinstance(server, PostgresContainer):
+            info = server.inspect()
+            return cls(
+                host=server.get_container_host_ip(),
+                port=server.get_exposed_port(server.port),
+                user=server.username,
+                password=server.password,
+                dbname=server.dbname,
+                socket=_socket_of(info.state.pid, info.id),
+                container=info.name,
+                inside=server.port,
+            )
+        if isinstance(server, str) and server.partition("://")[0].partition("+")[0] in ("postgresql", "postgres"):
+            parts = urlsplit(server)
+            user = unquote(parts.username or "postgres")
+            return cls(
+                host=parts.hostname or "localhost",
+                port=parts.port or 5432,
+                user=user,
+                password=unquote(parts.password or ""),
+                dbname=unquote(parts.path.lstrip("/")) or user,
+            )
+        raise DefinitionError(
+            f"{server!r} is no PostgreSQL server",
+            hint="give a started PostgresContainer, or a URL like 'postgresql://user:password@localhost:5432/name'",
+        )
+
+    def url(self, dbname: str, driver: str | None = None) -> str:
+        """Return a database's URL by host and port: for SQLAlchemy, or (``None``) for libpq and asyncpg."""
+        scheme = "postgresql" if driver is None else f"postgresql+{driver}"
+        password = f":{quote(self.password, safe='')}" if self.password else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{quote(self.user, safe='')}{password}@{host}:{self.port}/{quote(dbname, safe='')}"
+
+    def parameters(self, dbname: str) -> dict[str, Any]:
+        """Return libpq's parameters for the quickest way to a database: through the Unix socket where there is one."""
+        address = {"host": self.socket, "port": self.inside} if self.socket else {"host": self.host, "port": self.port}
+        return {**address, "user": self.user, "password": self.password, "dbname": dbname}
+
+    def connect(self, dbname: str | None = None) -> Connection[Any]:
+        """Return an autocommit connection for podjig's own use, to ``dbname`` or else to the server's own database.
+
+        Raises:
+            PodjigError: psycopg is not installed.
+            IsolationError: The server refuses.
+        """
+        library = psycopg()
+        target = dbname or self.dbname
+        try:
+            connection: Connection[Any] = library.connect(
+                **self.parameters(target), autocommit=True, application_name=APPLICATION
+            )
+        except library.Error as error:
+            raise IsolationError(
+                f"no connection to database {target!r} of {self.description}: {str(error).strip()}",
+                hint=f"see its log: podman logs {self.container}" if self.container else "see the server's log",
+            ) from None
+        return connection
+
+    @property
+    def description(self) -> str:
+        """Which server it is, for messages."""
+        where = f"{self.host}:{self.port}"
+        return f"PostgreSQL in container {self.container} ({where})" if self.container else f"PostgreSQL at {where}"
+
+
+def _socket_of(pid: int, container: str) -> str:
+    """Return the folder of a container's Unix socket, where this machine lets us see its files; else nothing.
+
+    Whoever owns a container's user namespace may look at its processes' root (proc(5)), so nothing is mounted and
+    nothing is left. The pid is the engine's, which may be another machine: the host name inside tells.
+    """
+    if not pid:
+        return ""
+    root = Path(f"/proc/{pid}/root")
+    for folder in _SOCKET_FOLDERS:
+        try:
+            there = any(file.name.startswith(".s.PGSQL.") for file in (root / folder).iterdir())
+            if there and _is_of(pid, container):
+                return str(root / folder)
+        except OSError:  # another machine, another user, or no such folder
+            continue
+    return ""
+
+
+def _is_of(pid: int, container: str) -> bool:
+    """Whether a process here is that container's: its cgroup is named after it."""
+    return container in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8") or container[:12] in Path(
+        f"/proc/{pid}/root/etc/hostname"
+    ).read_text(encoding="utf-8")
