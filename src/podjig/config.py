@@ -127,7 +127,7 @@ class Config:
         for setting in SETTINGS:
             raw = values.get(setting.name)
             if raw is not None:
-                merged[setting.name] = _read(setting, raw, origin)
+                merged[setting.name] = read(setting, raw, origin)
         return Config(merged)
 
 
@@ -148,10 +148,10 @@ def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None
         )
     for setting in SETTINGS:
         if setting.name in table:
-            values[setting.name] = _read(setting, table[setting.name], f"[tool.podjig] of {path}")
+            values[setting.name] = read(setting, table[setting.name], f"[tool.podjig] of {path}")
         raw = environ.get(setting.variable)
         if raw:
-            values[setting.name] = _read(setting, raw, f"environment variable {setting.variable}")
+            values[setting.name] = read(setting, raw, f"environment variable {setting.variable}")
     images = values.get(IMAGES.name)
     if images and IMAGES.name in table and environ.get(IMAGES.variable):
         # The environment adds to the table and wins name by name: a CI job redirects one image, not all.
@@ -191,7 +191,12 @@ def use(config: Config | None) -> None:
     _current = config
 
 
-def _read(setting: Setting[T], raw: Any, origin: str) -> Value[T]:
+def read(setting: Setting[T], raw: Any, origin: str) -> Value[T]:
+    """Read a raw value, as it stands in a file, a variable or on the command line.
+
+    Raises:
+        ConfigError: It is wrong.
+    """
     try:
         return Value(setting.read(raw), origin)
     except ValueError as error:

@@ -8,25 +8,14 @@ import sys
 import pytest
 
 from podjig import config as settings
-from podjig.errors import ConfigError
+from podjig.pytest_plugin import options
 
 MARKER = "integration: needs a real container; deselect with -m 'not integration'"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option group."""
-    group = parser.getgroup("podjig", "podjig: real services in containers")
-    group.addoption(
-        "--podjig-engine",
-        metavar="ENGINE",
-        help="which container engine: auto (default), private, podman, or an address like unix:///run/podman.sock; "
-        "'podjig doctor' tells what is there",
-    )
-    group.addoption(
-        "--podjig-pull",
-        metavar="POLICY",
-        help="when to pull images: missing (default), always, never, newer",
-    )
+    options.add(parser)
 
 
 @pytest.hookimpl(trylast=True)  # the terminal reporter is made by such a hook as well, before this one
@@ -37,12 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(settings.look_in(config.rootpath))
     _show_progress(config)
     _clean_up_at_the_end(config)
-    given = {name: config.getoption(f"podjig_{name}") for name in ("engine", "pull")}
-    if any(given.values()):
-        try:
-            settings.use(settings.load(folder=config.rootpath).override("command line", **given))
-        except ConfigError as error:
-            raise pytest.UsageError(str(error)) from None
+    options.load(config)
 
 
 def pytest_report_header() -> list[str]:
