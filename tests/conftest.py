@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -26,3 +27,10 @@ def labels(engine: Engine) -> Iterator[dict[str, str]]:
     yield mine
     left = [container.name for container in engine.list_containers(labels=mine)]
     assert left == [], "the test left containers"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """As root, some tests are made once more: the engine's networks and control groups are others there."""
+    for item in items:
+        if os.geteuid() == 0 and item.get_closest_marker("also_rootful") is not None:
+            item.add_marker(pytest.mark.rootful)

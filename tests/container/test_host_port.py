@@ -45,6 +45,7 @@ def reads(container: GenericContainer, port: int, path: str = "", name: str = "h
     return container.exec(["timeout", "5", "wget", "-q", "-O", "-", f"http://{name}:{port}/{path}"]).stdout
 
 
+@pytest.mark.also_rootful
 @pytest.mark.parametrize("mode", [None, "none", "host", "bridge"])
 def test_it_is_reached_in_every_network_mode(port: int, mode: str | None) -> None:
     container = box().expose_host_port(port)

@@ -32,6 +32,8 @@ from podjig.errors import (
     SubnetInUse,
 )
 
+pytestmark = pytest.mark.also_rootful
+
 PROMISE = 5.0
 """Seconds after an owner's death in which nothing of it may be left."""
 

@@ -8,6 +8,8 @@ from network.conftest import Start, box, reads, resolves, web
 from podjig import Network
 from podjig.errors import DefinitionError, NotStartedError
 
+pytestmark = pytest.mark.also_rootful
+
 
 def test_two_are_kept_apart_and_nobody_else(network: Network, start: Start) -> None:
     first = start(web("first").with_network(network).with_network_aliases("first"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -81,10 +80,3 @@ def server(port: int, *aliases: str, text: str = "hello") -> GenericContainer:
 def unique() -> str:
     """A name that nothing has yet."""
     return f"podjig-pod-{uuid.uuid4().hex[:12]}"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As root, the life of a pod is tried once more: its network is another there."""
-    for item in items:
-        if os.geteuid() == 0 and item.path.name == "test_pod.py":
-            item.add_marker(pytest.mark.rootful)

@@ -25,6 +25,8 @@ from podjig.errors import (
 )
 from podjig.wait.function import FunctionWaitStrategy
 
+pytestmark = pytest.mark.also_rootful
+
 
 def fetch(container: GenericContainer, port: int) -> str:
     url = f"http://{container.get_container_host_ip()}:{container.get_exposed_port(port)}/"
