@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from podjig.container.link import Link
 from podjig.container.processes import continue_all, stop_all
+from podjig.container.running import Running
 from podjig.engine.protocol import Engine
 from podjig.errors import ContainerExited, DefinitionError, ResourceNotFound
 from podjig.network.fault import Fault
 from podjig.spec import seconds
 
 
-class FaultMethods:
-    """What may be done on purpose to a started container; :class:`GenericContainer` has the rest."""
-
-    _frozen: Fault | None
-    if TYPE_CHECKING:
-
-        @property
-        def engine(self) -> Engine:
-            """The engine that runs it."""
-
-        @property
-        def id(self) -> str:
-            """Its full id."""
+class FaultMethods(Running):
+    """What may be done on purpose to a started container."""
 
     def freeze(self) -> Fault:
         """Let all its processes stand still: it answers nothing, its connections stay open.

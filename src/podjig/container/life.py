@@ -1,0 +1,310 @@
+"""The life of a container: started, attached to, restarted, kept, removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import nullcontext
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from podjig import config
+from podjig.cleanup.labels import Kind
+from podjig.cleanup.session import Keep, session_of
+from podjig.container.addresses import Addresses
+from podjig.container.definition import KEEP
+from podjig.container.faults import FaultMethods
+from podjig.container.files import copy_in
+from podjig.container.observer import How, Startup, observers, tell
+from podjig.container.placement import Placement
+from podjig.container.relay import open_relays
+from podjig.container.running import NONE_YET
+from podjig.engine.discovery import current_engine
+from podjig.engine.protocol import Engine
+from podjig.errors import (
+    AlreadyStartedError,
+    ContainerError,
+    ContainerExited,
+    ImageNotFound,
+    NameInUse,
+    PodjigError,
+    ResourceNotFound,
+)
+from podjig.image.store import ensure_image
+from podjig.network.bridge import steady_bridge
+from podjig.spec import ContainerSpec, seconds
+from podjig.wait.loop import wait_until_ready
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from podjig.cleanup.session import Session
+
+
+class LifeMethods(FaultMethods):
+    """From its start to its end."""
+
+    def start(self) -> Self:
+        """Create and start the container and return self when it is ready. A failure leaves nothing behind.
+
+        Raises:
+            AlreadyStartedError: It is started.
+            EngineNotFound: There is no container engine.
+            ImageNotFound, ImagePullError: There is no such image.
+            ContainerStartError: The engine could not start it.
+            WaitTimeout: It was not ready in time.
+            ContainerExited: It ended before it was ready.
+        """
+        return self._start_at(None)
+
+    def _start_at(self, place: Placement | None) -> Self:
+        """Start by itself, or at a place among others."""
+        self._check_not_started()
+        self._configure()
+        began = time.perf_counter()
+        spec = self.spec() if place is None else place.place(self.spec())
+        engine = place.engine if place is not None else self._chosen_engine or current_engine()
+        self._place = place
+        session = session_of(engine)
+        self._engine, self._session, self._info = engine, session, None
+        self._pid = os.getpid()
+        with nullcontext() if session is None else session.making():
+            self._id = self._create(engine, spec, session)
+            if session is not None and self._keep is None:
+                session.opened("container", self._id, self._forget)
+        try:
+            for source, destination, mode in self._copies:
+                copy_in(engine, self._id, source, destination, mode)
+            self._write_addresses()
+            self._launch()
+            self._wait()
+        except BaseException as error:
+            self._abandon(error)
+            raise
+        self._tell("started", time.perf_counter() - began)
+        return self
+
+    def attach(self, id: str, *, engine: Engine | None = None) -> Self:
+        """Be the running container ``id``, which somebody else made of the same definition and removes.
+
+        All works as in the process that started it, but :meth:`stop` and the end of a ``with`` block only let go of it.
+
+        Args:
+            id: Its id or name.
+            engine: The engine that runs it; that of the constructor, else the discovered one, where ``None``.
+
+        Raises:
+            AlreadyStartedError: It is started, or attached to another.
+            ContainerError: There is no such container.
+            ContainerExited: It does not run.
+        """
+        self._check_not_started()
+        self._configure()
+        began = time.perf_counter()
+        engine = engine or self._chosen_engine or current_engine()
+        try:
+            info = engine.inspect_container(id)
+        except ResourceNotFound:
+            raise ContainerError(
+                f"there is no container {id!r} to attach to ({self.image})",
+                hint="attach while whoever made it keeps it; 'podjig ps' lists what is there",
+            ) from None
+        if not info.state.running:
+            code = info.state.exit_code
+            raise ContainerExited(
+                f"container {info.name} ({info.image}) is {info.state.status}, not running: cannot attach to it"
+                + (f"; it exited with code {code}" if info.state.ended else ""),
+                hint="see what it wrote below",
+                logs=b"".join(chunk.data for chunk in engine.logs(info.id, tail=20)).decode("utf-8", "replace"),
+                exit_code=code,
+            )
+        self._engine, self._id, self._info = engine, info.id, info
+        self._pid, self._borrowed = os.getpid(), True
+        self._tell("attached", time.perf_counter() - began)
+        return self
+
+    def stop(self, timeout: float | timedelta = 0.0) -> None:
+        """Remove the container and its anonymous volumes. Quiet where it is not started, or already gone.
+
+        One that was attached to is only let go of. Without effect in a forked child: the container is its parent's.
+
+        Args:
+            timeout: Seconds it gets to end by itself after its stop signal; 0 kills it at once.
+        """
+        grace = seconds(timeout, what="stop timeout")
+        if self._id is None or self._pid != os.getpid():
+            return
+        if self._borrowed or self._engine is None:
+            self._forget()
+            return
+        if grace:
+            self.thaw()
+            self._engine.stop_container(self._id, timeout=grace)
+        self._engine.remove_container(self._id)
+        self._forget()
+
+    def restart(self, timeout: float | timedelta = 10.0) -> Self:
+        """Stop its program and start it again, also after it has ended, and return self when it is ready.
+
+        Its files and its published ports stay the same.
+
+        Args:
+            timeout: Seconds it gets to end by itself after its stop signal; 0 kills it at once.
+
+        Raises:
+            NotStartedError: It is not started.
+            ContainerStartError, WaitTimeout, ContainerExited: As for :meth:`start`; but it is not removed.
+        """
+        grace = seconds(timeout, what="stop timeout")
+        self.thaw()
+        self.engine.stop_container(self.id, timeout=grace)
+        self._close_relays()
+        self._info, self._restarted_at = None, time.time()
+        self._launch()
+        self._wait()
+        return self
+
+    def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
+        """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
+
+        Its named volumes, and its image if that was built by the session, are kept with it.
+
+        ``podjig ps`` lists it; ``podjig clean NAME`` removes it, and so does any clean-up once it has expired.
+        :meth:`with_keep` says the same before the start.
+
+        Args:
+            duration: Seconds from now until it expires. The engine ends it earlier if its lifetime (the setting
+                ``lifetime``) is over.
+            why: The reason, which ``podjig ps`` shows.
+
+        Raises:
+            NotStartedError: It is not started.
+        """
+        made, keep = self.id, Keep(duration=seconds(duration, what="duration"), why=why)
+        if self._session is not None:
+            spec = self.spec()
+            uses: list[tuple[Kind, str]] = [("volume", mount.source) for mount in spec.mounts if mount.kind == "volume"]
+            self._session.keep("container", made, keep, uses=[*uses, ("image", spec.image)])
+        self._keep = keep
+
+    def wait(self, timeout: float | timedelta | None = None) -> int:
+        """Wait for its end and return the exit code; at most ``timeout`` seconds (default: one hour).
+
+        Raises:
+            EngineTimeout: It still ran then.
+        """
+        limit = 3600.0 if timeout is None else seconds(timeout)
+        return self.engine.wait_container(self.id, timeout=limit)
+
+    def __enter__(self) -> Self:
+        return self if self._borrowed else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._keep is None:
+            self.stop()
+        else:
+            self._forget()
+
+    # For subclasses
+
+    def _configure(self) -> None:
+        """Complete the definition just before it is used. For subclasses."""
+
+    def _create(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> str:
+        def create() -> str:
+            if session is None:
+                return engine.create_container(spec)
+            owned = session.own(spec, keep=self._keep)
+            try:
+                return engine.create_container(owned)
+            except NameInUse:
+                if not session.make_room("container", spec.name or ""):
+                    raise
+                return engine.create_container(owned)
+
+        # The image is mostly there, and asking first costs a quick start a tenth of its time. Where named volumes are
+        # made with the container, it is asked for first all the same: they are not to be left over if it is missing.
+        policy = self._pull_policy or config.current()[config.PULL]
+        if policy in ("missing", "never") and not any(mount.kind == "volume" for mount in spec.mounts):
+            try:
+                return create()
+            except ImageNotFound:
+                pass
+        ensure_image(engine, spec.image, policy=policy, platform=spec.platform)
+        return create()
+
+    def _launch(self) -> None:
+        """Start the program of what is created."""
+        first = self._restarted_at is None
+        with nullcontext() if self._place is None else self._place.turn():
+            if self._host_ports and first:
+                self.engine.init_container(self.id)  # what the program looks for at its start is to be there
+                self._relays = open_relays(self.engine, self.id, self._host_ports)
+            self.engine.start_container(self.id)
+        if self._host_ports and not first:
+            # Not prepared: the engine still clears up after the run before, and would end what waits for its start.
+            self._relays = open_relays(self.engine, self.id, self._host_ports)
+        for network in self._networks if self._place is None else ():
+            steady_bridge(self.engine, network)
+
+    def _close_relays(self) -> None:
+        relays, self._relays = self._relays, None
+        for relay in relays or ():
+            relay.close()
+
+    def _write_addresses(self) -> None:
+        if not self._address_files:
+            return
+        published = self.engine.inspect_container(self.id).ports if self._place is None else self._place.published()
+        found = Addresses(
+            host=self.get_container_host_ip(),
+            name=self._found_as(),
+            ports={key: where[0].host for key, where in published.items() if where},
+        )
+        for render, destination, mode in self._address_files:
+            content = render(found)
+            copy_in(self.engine, self.id, content.encode() if isinstance(content, str) else content, destination, mode)
+
+    def _found_as(self) -> str:
+        """The name under which the others of its pod or networks find it."""
+        if self._place is not None:
+            return self._place.name_of(self)
+        names = [*self._network_aliases, *filter(None, [self._name])] if self._networks else []
+        return names[0] if names else "localhost"
+
+    def _check_not_started(self) -> None:
+        if self._id is not None:
+            raise AlreadyStartedError(
+                f"{self.description} is started", hint="stop() it first, or make another with clone()"
+            )
+
+    def _tell(self, how: How, seconds: float) -> None:
+        if observers:
+            strategy = self.wait_strategy()
+            tell(Startup(container=self, how=how, seconds=seconds, waited_for=strategy.describe() if strategy else ""))
+
+    def _wait(self) -> None:
+        strategy = self.wait_strategy()
+        if strategy is not None:
+            wait_until_ready(self, strategy, timeout=self._startup_timeout)
+
+    def _abandon(self, error: BaseException) -> None:
+        """Remove what a failed start has made; a failure to do so is told with the first error, not instead of it."""
+        try:
+            self.stop()
+        except PodjigError as second:
+            if isinstance(error, PodjigError):
+                error.message += f"\n  and it could not be removed: {second.message}"
+            self._forget()
+
+    def _forget(self) -> None:
+        """Be as before the start: what there was is removed, or left to those who clean up."""
+        if self._session is not None and self._id is not None:
+            self._session.closed("container", self._id)
+        self._close_relays()
+        engine = self._engine
+        self.__dict__.update(NONE_YET)
+        self._engine = engine  # get_docker_client() goes on with it
