@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from podjig import config
+from podjig.cleanup.folders import folders
 from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Keep, session_of
 from podjig.container.addresses import Addresses
 from podjig.container.definition import KEEP
 from podjig.container.faults import FaultMethods
 from podjig.container.files import copy_in
-from podjig.container.observer import How, Startup, observers, tell
+from podjig.container.observer import How, Startup, observers, tell, tell_leaving
 from podjig.container.placement import Placement
 from podjig.container.relay import open_relays
 from podjig.container.running import NONE_YET
@@ -138,6 +139,7 @@ class LifeMethods(FaultMethods):
         if self._borrowed or self._engine is None:
             self._forget()
             return
+        tell_leaving(self)
         if grace:
             self.thaw()
             self._engine.stop_container(self._id, timeout=grace)
@@ -165,7 +167,9 @@ class LifeMethods(FaultMethods):
         self._wait()
         return self
 
-    def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
+    def keep(
+        self, duration: float | timedelta = KEEP, why: str = "kept by the test", *, hand_over: bool = False
+    ) -> None:
         """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
 
         Its named volumes, and its image if that was built by the session, are kept with it.
@@ -177,6 +181,7 @@ class LifeMethods(FaultMethods):
             duration: Seconds from now until it expires. The engine ends it earlier if its lifetime (the setting
                 ``lifetime``) is over.
             why: The reason, which ``podjig ps`` shows.
+            hand_over: It is no longer ours to remove: :meth:`stop`, too, only lets go of it.
 
         Raises:
             NotStartedError: It is not started.
@@ -186,7 +191,10 @@ class LifeMethods(FaultMethods):
             spec = self.spec()
             uses: list[tuple[Kind, str]] = [("volume", mount.source) for mount in spec.mounts if mount.kind == "volume"]
             self._session.keep("container", made, keep, uses=[*uses, ("image", spec.image)])
+        elif self._borrowed:
+            folders().kept.keep(made, seconds=keep.duration, why=why)  # for whoever would remove it
         self._keep = keep
+        self._borrowed = self._borrowed or hand_over
 
     def wait(self, timeout: float | timedelta | None = None) -> int:
         """Wait for its end and return the exit code; at most ``timeout`` seconds (default: one hour).

@@ -1,4 +1,4 @@
-"""Who wants to know of every container that is started, attached to or reused in this process."""
+"""Who wants to know of every container that this process starts, attaches to, reuses or is about to remove."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ def tell(startup: Startup) -> None:
     """Tell all observers."""
     for observer in tuple(observers):
         observer(startup)
+
+
+leaving: list[Callable[[Running], None]] = []
+"""Called with each container that :meth:`stop` is about to remove: the last chance to ask it something."""
+
+
+def tell_leaving(container: Running) -> None:
+    """Tell who wants to know that a container is about to be removed."""
+    for observer in tuple(leaving):
+        observer(container)
