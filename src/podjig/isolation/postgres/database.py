@@ -10,7 +10,10 @@ from podjig.isolation.postgres.server import PostgresServer
 from podjig.services.postgres import DRIVERS
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import AsyncConnection, Connection
+
+_SETTABLE = {"autocommit", "row_factory", "prepare_threshold", "cursor_factory"}
+"""What psycopg lets one change on a connection that is open."""
 
 
 class PostgresDatabase:
@@ -72,11 +75,26 @@ class PostgresDatabase:
             PodjigError: psycopg is not installed.
         """
         warm, self._warm = self._warm, None
-        if warm is not None:
-            if not kwargs:
+        if warm is not None and not warm.closed:
+            if kwargs.keys() <= _SETTABLE:
+                for name, value in kwargs.items():
+                    setattr(warm, name, value)
                 return warm
             warm.close()
         connection: Connection[Any] = psycopg().connect(**{**self.server.parameters(self.name), **kwargs})
+        return connection
+
+    async def aconnect(self, **kwargs: Any) -> AsyncConnection[Any]:
+        """Return an asynchronous psycopg 3 connection to it, for ``async with await database.aconnect() as ...``.
+
+        Args:
+            kwargs: For ``psycopg.AsyncConnection.connect``.
+
+        Raises:
+            PodjigError: psycopg is not installed.
+        """
+        parameters = {**self.server.parameters(self.name), **kwargs}
+        connection: AsyncConnection[Any] = await psycopg().AsyncConnection.connect(**parameters)
         return connection
 
     def __repr__(self) -> str:

@@ -36,6 +36,7 @@ class PostgresServer:
             takes a fifth of one through a rootless engine's published port.
         container: The name or id of its container, for commands that are printed; empty where there is none.
         inside: The port it listens on inside its container.
+        origin: Its container, where it was given as one: for its log.
     """
 
     host: str
@@ -46,6 +47,7 @@ class PostgresServer:
     socket: str = ""
     container: str = ""
     inside: int = 5432
+    origin: PostgresContainer | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, server: PostgresContainer | PostgresServer | str) -> PostgresServer:
@@ -68,6 +70,7 @@ class PostgresServer:
                 socket=_socket_of(info.state.pid, info.id),
                 container=info.name,
                 inside=server.port,
+                origin=server,
             )
         if isinstance(server, str) and server.partition("://")[0].partition("+")[0] in ("postgresql", "postgres"):
             parts = urlsplit(server)
@@ -115,6 +118,12 @@ class PostgresServer:
                 hint=f"see its log: podman logs {self.container}" if self.container else "see the server's log",
             ) from None
         return connection
+
+    def log_since(self, when: float, *, lines: int) -> str:
+        """Return the last lines of its log since then (seconds since the epoch); nothing where it is no container."""
+        if self.origin is None:
+            return ""
+        return "\n".join(self.origin.logs(since=when).splitlines()[-lines:])
 
     @property
     def description(self) -> str:

@@ -1,0 +1,68 @@
+"""Drops databases in the background, so that no test waits for the end of the one before."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+from podjig.errors import PodjigError
+from podjig.isolation.postgres.drop import drop
+from podjig.isolation.postgres.server import PostgresServer
+from podjig.isolation.protocol import Leftover
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+WAITING = 8
+"""Databases that may wait to be dropped. One more, and giving it up waits: they take room on the server."""
+
+
+class Dropper:
+    """A thread with a connection of its own, begun with the first database."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._owner = os.getpid()
+        self._names: queue.Queue[tuple[str, str] | None] = queue.Queue(WAITING)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._leftovers: list[Leftover] = []
+
+    def drop(self, name: str, requester: str) -> None:
+        """Drop a database, soon."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="podjig-dropper", daemon=True)
+            self._thread.start()
+        self._names.put((name, requester))
+
+    def leftovers(self) -> list[Leftover]:
+        """Return what was found left behind since the last call, and what could not be dropped."""
+        with self._lock:
+            found, self._leftovers = self._leftovers, []
+        return found
+
+    def close(self) -> None:
+        """Drop what is waiting, then end. In a forked child, do nothing: the thread is the parent's."""
+        thread, self._thread = self._thread, None
+        if thread is not None and os.getpid() == self._owner:
+            self._names.put(None)
+            thread.join()
+
+    def _run(self) -> None:
+        connection: Connection[Any] | None = None
+        try:
+            while (item := self._names.get()) is not None:
+                name, requester = item
+                try:
+                    if connection is None or connection.closed:
+                        connection = self._server.connect()
+                    left = drop(connection, name)
+                except PodjigError as error:
+                    left = [f"database {name!r}, which could not be dropped: {error.message}"]
+                with self._lock:
+                    self._leftovers += [Leftover(requester=requester, what=what) for what in left]
+        finally:
+            if connection is not None:
+                connection.close()
