@@ -171,6 +171,11 @@ def current_engine() -> Engine:
         return _engine
 
 
+def found() -> bool:
+    """Whether this process has found its engine."""
+    return _engine is not None
+
+
 def use_engine(engine: Engine | None) -> None:
     """Make ``engine`` the one of this process; ``None`` looks for one again when next asked."""
     global _engine  # noqa: PLW0603

@@ -8,9 +8,13 @@ import sys
 import pytest
 
 from podjig import config as settings
-from podjig.pytest_plugin import options
-
-MARKER = "integration: needs a real container; deselect with -m 'not integration'"
+from podjig.pytest_plugin import marking, options
+from podjig.pytest_plugin.failure import FailureLogs
+from podjig.pytest_plugin.early import Early
+from podjig.pytest_plugin.policy import EnginePolicy
+from podjig.pytest_plugin.services import Services
+from podjig.pytest_plugin.xdist import Controller, Worker, is_worker
+from podjig.pytest_plugin.usage import Usage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,13 +24,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # the terminal reporter is made by such a hook as well, before this one
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; put the command line over the other settings."""
-    config.addinivalue_line("markers", MARKER)
+    """Register the marker and the plugin's concerns; read the options."""
+    config.addinivalue_line("markers", marking.DESCRIPTION)
     # The project's settings are those of pytest's root folder, wherever pytest was started.
     config.add_cleanup(settings.look_in(config.rootpath))
     _show_progress(config)
     _clean_up_at_the_end(config)
     options.load(config)
+    usage = Usage()
+    concerns = {
+        "marking": marking.Marking(),
+        "usage": usage,
+        "failure": FailureLogs(config, usage),
+        "policy": EnginePolicy(config),
+    }
+    for name, plugin in concerns.items():
+        config.pluginmanager.register(plugin, f"podjig-{name}")
 
 
 def pytest_report_header() -> list[str]:

@@ -172,8 +172,8 @@ OPTIONS = (
         setting=_setting(
             "postgres_mode",
             "pool",
-            _one_of("pool", "template", "truncate"),
-            "how podjig_postgres gets a clean database: pool (default), template, truncate",
+            _one_of("pool", "template", "rollback", "truncate"),
+            "how podjig_postgres gets a clean database: pool (default), template, rollback, truncate",
         ),
         command_line=False,
     ),

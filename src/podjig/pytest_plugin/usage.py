@@ -1,0 +1,128 @@
+"""Which containers a test has used: those its fixtures gave or started, and those it started itself."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from podjig.container import observer
+
+if TYPE_CHECKING:
+    from podjig.container import GenericContainer
+    from podjig.container.observer import Startup
+    from podjig.engine.protocol import Engine
+
+    Fixture = pytest.FixtureDef[Any]
+
+NAME = "podjig-usage"
+
+
+class Used(NamedTuple):
+    """A container that a test has used.
+
+    Attributes:
+        fixture: The fixture that gave or started it; empty where the test did.
+        container: The container.
+        id: Its id: the container itself forgets that when it is stopped.
+        engine: The engine that runs it.
+    """
+
+    fixture: str
+    container: GenericContainer
+    id: str
+    engine: Engine
+
+    @property
+    def description(self) -> str:
+        """Whose it is, for people."""
+        return self.fixture or "the test's own"
+
+
+class Usage:
+    """Watches fixtures and containers come and go. Costs next to nothing in a run without containers."""
+
+    def __init__(self) -> None:
+        self._of_fixture: dict[Fixture, list[Used]] = {}
+        self._setting_up: list[Fixture] = []
+        self._of_test: list[Used] = []
+
+    def pytest_configure(self) -> None:
+        """Begin to observe."""
+        observer.observers.append(self._observe)
+
+    def pytest_unconfigure(self) -> None:
+        """End it."""
+        observer.observers.remove(self._observe)
+
+    def used_by(self, item: pytest.Item) -> list[Used]:
+        """Return the containers that a test has used so far, also those that are gone since it began."""
+        found = {used.id: used for used in self._of_test}
+        for fixture in self._fixtures_of(item):
+            found.update((used.id, used) for used in self._of_fixture.get(fixture, ()))
+        return list(found.values())
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Iterator[None]:
+        """Begin a test."""
+        self._of_test = []
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+        """Note what the fixtures gave that now end."""
+        self._of_test = self.used_by(item)
+        yield
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Fixture) -> Iterator[None]:
+        """Note what a fixture starts, and what it gives."""
+        self._setting_up.append(fixturedef)
+        outcome: Any = yield
+        self._setting_up.pop()
+        given = outcome.excinfo is None and _started_container(outcome.get_result())
+        if given:
+            for others in self._of_fixture.values():  # started in the background while another was set up
+                others[:] = [used for used in others if used.id != given.id]
+            self._of_test = [used for used in self._of_test if used.id != given.id]
+            self._note(fixturedef, given)
+
+    def pytest_fixture_post_finalizer(self, fixturedef: Fixture) -> None:
+        """Forget a fixture's containers."""
+        self._of_fixture.pop(fixturedef, None)
+
+    def _observe(self, startup: Startup) -> None:
+        container: Any = startup.container
+        if self._setting_up:
+            self._note(self._setting_up[-1], container)
+        elif threading.current_thread() is threading.main_thread():
+            self._of_test.append(Used("", container, container.id, container.engine))
+
+    def _note(self, fixture: Fixture, container: GenericContainer) -> None:
+        used = Used(fixture.argname, container, container.id, container.engine)
+        known = self._of_fixture.setdefault(fixture, [])
+        if all(each.id != used.id for each in known):
+            known.append(used)
+
+    def _fixtures_of(self, item: pytest.Item) -> list[Fixture]:
+        if not self._of_fixture:
+            return []
+        # What the test has asked for so far, by name or with getfixturevalue(): public nowhere, there in pytest 7 to 9.
+        asked: Any = getattr(getattr(item, "_request", None), "_fixture_defs", ())
+        return [
+            fixture
+            for fixture in self._of_fixture
+            if fixture.argname in asked and item.nodeid.startswith(getattr(fixture, "baseid", ""))
+        ]
+
+
+def _started_container(value: object) -> GenericContainer | None:
+    """Return a fixture's value if it is a started container."""
+    module = sys.modules.get("podjig.container.generic")
+    if module is not None and isinstance(value, module.GenericContainer) and value.started:
+        found: GenericContainer = value
+        return found
+    return None
