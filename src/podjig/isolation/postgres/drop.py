@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from podjig.errors import IsolationError
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.leftovers import InUse, look
-from podjig.isolation.postgres.server import APPLICATION
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -115,7 +114,7 @@ def _clear_inside(connection: Connection[Any], name: str, found: InUse) -> None:
     from psycopg import sql
 
     ours = {**connection.info.get_parameters(), "password": connection.info.password, "dbname": name}
-    with closing(psycopg().connect(**{**ours, "application_name": APPLICATION}, autocommit=True)) as inside:
+    with closing(psycopg().connect(**ours, autocommit=True)) as inside:
         for gid in found.prepared:
             inside.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)), prepare=False)
         for subscription in map(sql.Identifier, found.subscriptions):

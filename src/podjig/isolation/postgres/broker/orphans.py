@@ -1,0 +1,71 @@
+"""Whose a database is that nobody speaks for any more.
+
+Whoever makes databases for the pool puts a token of its own into their names, and holds a shared advisory lock on that
+token; so do all that get databases from it. The server drops a lock with its holder's connection. So databases whose
+token nobody holds are nobody's, and may be dropped, however their makers ended.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, Any
+
+from podjig.isolation.postgres.drop import drop
+from podjig.isolation.postgres.names import PREFIX, process_token
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_CLASS = int.from_bytes(b"pjig", "big")
+"""The first of the two numbers of our advisory locks; the token is the second."""
+
+_NAME = re.compile(rf"{PREFIX}pool_([0-9a-f]{{8}})x\d+")
+_counter = itertools.count(1)
+
+
+def pool_name() -> str:
+    """Return a name that no database has had yet, with this process's token in it."""
+    return f"{PREFIX}pool_{process_token()}x{next(_counter)}"
+
+
+def hold(connection: Connection[Any], token: str) -> None:
+    """Speak for the databases with a token, for as long as this connection lasts."""
+    connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (_CLASS, _number(token)))
+
+
+def mark_kept(connection: Connection[Any], name: str, requester: str) -> None:
+    """Say of a database that it stays though nobody will speak for it."""
+    from psycopg import sql
+
+    comment = sql.Literal(f"kept by podjig: {requester}")
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), comment), prepare=False)
+
+
+def drop_orphans(connection: Connection[Any]) -> None:
+    """Drop the pool's databases that are nobody's. Those that somebody is connected to stay, and those that are kept.
+
+    Raises:
+        IsolationError: One cannot be dropped.
+    """
+    rows = connection.execute(
+        "SELECT datname FROM pg_database d WHERE starts_with(datname, %s) AND shobj_description(oid, 'pg_database')"
+        " IS NULL AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datid = d.oid) ORDER BY 1",
+        (f"{PREFIX}pool_",),
+    ).fetchall()
+    found = [(name, match[1]) for (name,) in rows if (match := _NAME.fullmatch(name))]
+    for token, group in itertools.groupby(found, key=lambda pair: pair[1]):
+        key = (_CLASS, _number(token))
+        if token == process_token() or connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone() != (
+            True,
+        ):
+            continue
+        try:
+            for name, _ in group:
+                drop(connection, name)
+        finally:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+
+def _number(token: str) -> int:
+    return int.from_bytes(bytes.fromhex(token), "big", signed=True)

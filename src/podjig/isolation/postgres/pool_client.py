@@ -1,0 +1,237 @@
+"""What one test process has of the pool: its connection to the server, its link to the broker, its databases."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from podjig.errors import EngineError
+from podjig.isolation.postgres.broker.launch import key_of
+from podjig.isolation.postgres.broker.link import Link
+from podjig.isolation.postgres.broker.orphans import hold, mark_kept, pool_name
+from podjig.isolation.postgres.clone import clone
+from podjig.isolation.postgres.drop import drop
+from podjig.isolation.postgres.names import process_token
+from podjig.isolation.postgres.server import APPLICATION, PostgresServer
+from podjig.isolation.postgres.warm import Opening, WarmDatabase
+from podjig.isolation.protocol import Leftover
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+AHEAD = 2
+"""Databases that a process has in advance: while a test uses one, the connection to the next gets ready."""
+
+PATIENCE = 2.0
+"""Seconds to wait for the broker before a database is made here."""
+
+_FLUSH = 2.0
+"""Seconds that the end may wait for what was left behind to be found."""
+
+_UNUSED = 4
+"""After so many tests in a row that did not use the connection opened in advance, none is."""
+
+_LOSSES = 3
+"""So many brokers may be lost."""
+
+
+class PoolClient:
+    """What one process has of the pool. Not to be used in another."""
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        """Get ready; the broker is joined when the first database is asked for.
+
+        Raises:
+            IsolationError: The server refuses.
+        """
+        self.pid = os.getpid()
+        self.server = server
+        self.template = template
+        self.left: list[Leftover] = []
+        self._admin: Connection[Any] | None = None
+        self._link: Link | None = None
+        self._spoken_for: set[str] = set()  # tokens
+        self._losses = 0
+        self._held: set[str] = set()
+        self._next: deque[tuple[str, Opening | None]] = deque()
+        self._unused = 0
+
+    @property
+    def admin(self) -> Connection[Any]:
+        """Our own connection to the server, opened again if somebody ended it."""
+        if self._admin is None or self._admin.closed:
+            self._admin = self.server.connect()
+            tokens, self._spoken_for = self._spoken_for | {process_token()}, set()
+            for token in tokens:
+                self._speak_for(token)
+        return self._admin
+
+    def acquire(self) -> WarmDatabase:
+        """Return a database.
+
+        Raises:
+            IsolationError: There is none to be had.
+        """
+        self._with_broker(self._refill)
+        if not self._next:
+            self._with_broker(self._wait)
+        name, opening = self._next.popleft() if self._next else (self._make(), None)
+        self._with_broker(lambda link: link.want(AHEAD - len(self._next)))  # it comes while the test runs
+        self._held.add(name)
+        return WarmDatabase(self.server, name, opening)
+
+    def release(self, database: WarmDatabase, requester: str, *, keep: bool) -> None:
+        """Take a database back."""
+        name = database.name
+        self._unused = self._unused + 1 if database.let_go() else 0
+        self._held.discard(name)
+        if keep:
+            mark_kept(self.admin, name, requester)
+            self._with_broker(lambda link: link.say("kept", name=name))
+        elif not self._with_broker(lambda link: link.say("give", name=name, requester=requester)):
+            self.left += [Leftover(requester=requester, what=what) for what in drop(self.admin, name)]
+        self._with_broker(self._refill)
+
+    def discard_openings(self) -> None:
+        """Close the connections on their way: they began under settings that are no more."""
+        for _ in range(len(self._next)):
+            name, opening = self._next.popleft()
+            if opening is not None:
+                opening.abandon()
+            self._next.append((name, None))
+
+    def leftovers(self) -> list[Leftover]:
+        """Return what was found left behind since the last call."""
+        self._with_broker(lambda link: link.listen())
+        found, self.left = self.left, []
+        return found
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.discard_openings()
+        self._with_broker(self._flush)
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        else:
+            for name in [*self._held, *(name for name, _ in self._next)]:
+                drop(self.admin, name, grace=0)
+        self._next.clear()
+        self._held.clear()
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+
+    # The broker
+
+    def _with_broker(self, do: Any) -> bool:
+        """Do something with the broker; return whether there is one."""
+        if self._link is None and not self._join():
+            return False
+        assert self._link is not None
+        try:
+            do(self._link)
+        except ConnectionError:
+            self._lose()
+            return False
+        self._note(self._link)
+        return True
+
+    def _join(self) -> bool:
+        if self._losses > _LOSSES:
+            return False
+        try:
+            parameters = {**self.server.parameters(self.server.dbname), "application_name": APPLICATION}
+            key = key_of(self._identity(), sorted(parameters.items()))
+            link = Link(key, server=parameters, template=self.template)
+            held = [*self._held, *(name for name, _ in self._next)]
+            if held:
+                link.say("mine", names=held)
+            link.want(AHEAD - len(self._next))
+        except ConnectionError:
+            self._lose()
+            return False
+        except (OSError, EngineError) as error:
+            self._losses = _LOSSES
+            self._lose(str(error))
+            return False
+        self._link = link
+        return True
+
+    def _identity(self) -> tuple[Any, ...]:
+        """Return what tells this start of this server from all others."""
+        row = self.admin.execute("SELECT system_identifier, pg_postmaster_start_time()::text FROM pg_control_system()")
+        found = row.fetchone()
+        assert found is not None
+        return tuple(found)
+
+    def _lose(self, why: str = "its process ends again and again; see the server's log") -> None:
+        """Go on without the broker, at least for now."""
+        if self._link is not None:
+            self.left += self._link.left
+            self._link.close()
+            self._link = None
+        self._losses += 1
+        if self._losses > _LOSSES:
+            warnings.warn(
+                f"podjig makes each database when a test asks for it, which takes longer: no broker process ({why})",
+                stacklevel=2,
+            )
+
+    def _note(self, link: Link) -> None:
+        """Take over what the broker has said."""
+        if link.token and link.token not in self._spoken_for:
+            self._speak_for(link.token)
+        if link.left:
+            self.left += link.left
+            link.left = []
+
+    def _speak_for(self, token: str) -> None:
+        hold(self.admin, token)
+        self._spoken_for.add(token)
+
+    def _refill(self, link: Link) -> None:
+        """Take what the broker gave, begin to connect, and ask for more."""
+        link.listen()
+        while link.ready:
+            self._next.append((link.ready.popleft(), None))
+        link.want(AHEAD - len(self._next))
+        for index, (name, opening) in enumerate(self._next):
+            if opening is not None:
+                opening.advance()
+            elif self._unused < _UNUSED:
+                self._next[index] = (name, Opening(self.server, name))
+
+    def _wait(self, link: Link) -> None:
+        """Wait for a database, if the broker is there yet and is not too slow."""
+        if not link.token:
+            return
+        link.want(1)
+        link.say("hurry")
+        until = time.monotonic() + PATIENCE
+        while not link.ready and (left := until - time.monotonic()) > 0:
+            link.listen(left)
+            if link.failure is not None:
+                failure, link.failure = link.failure, None
+                raise failure
+        while link.ready:
+            self._next.append((link.ready.popleft(), None))
+
+    def _flush(self, link: Link) -> None:
+        """Wait until what was given back is dropped, and with it what was left behind is known."""
+        link.flushed = False
+        link.say("flush")
+        until = time.monotonic() + _FLUSH
+        while link.token and not link.flushed and (left := until - time.monotonic()) > 0:
+            link.listen(left)
+
+    def _make(self) -> str:
+        """Make a database here and now."""
+        name = pool_name()
+        if self._link is not None:
+            self._with_broker(lambda link: link.say("mine", names=[name]))
+        clone(self.admin, self.template, name)
+        return name
