@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,9 +23,14 @@ def web(text: str = "hello", port: int = 80) -> GenericContainer:
     return box(f"mkdir -p /www; echo {text} > /www/index.html; exec httpd -f -p {port} -h /www")
 
 
+def glibc(line: str = "sleep 600") -> GenericContainer:
+    """A container that looks names up as most programs do, with getent."""
+    return GenericContainer("redis:7.4", command=["sh", "-c", line])
+
+
 TRIES = 5
-"""How often something may fail before it counts: servers need a moment to listen, and the name server of Podman 4 is
-away for a moment whenever a container of the same user starts or ends, in another test too."""
+"""How often something may fail before it counts: servers need a moment to listen, and the name server of Podman 4,
+which nslookup asks, is away for a moment whenever a container of the same user starts or ends, in another test too."""
 
 
 def reads(container: GenericContainer, url: str, *, tries: int = TRIES) -> str:
@@ -36,9 +42,22 @@ def reads(container: GenericContainer, url: str, *, tries: int = TRIES) -> str:
     return ""
 
 
+def addresses(container: GenericContainer, name: str) -> list[str]:
+    """The addresses of a name inside a container, as programs get them, at the first try."""
+    found = container.exec(["getent", "ahostsv4", name])
+    return sorted({line.split()[0] for line in found.stdout.decode().splitlines()})
+
+
 def resolves(container: GenericContainer, name: str) -> bool:
-    """Whether a name is known inside a container."""
+    """Whether the name server tells a container a name."""
     return any(container.exec(["nslookup", name]).exit_code == 0 for _ in range(TRIES))
+
+
+def until(true: Callable[[], bool], *, seconds: float = 20.0) -> None:
+    """Wait for something that comes true by itself."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from network.conftest import Start, box, reads, resolves, web
+from network.conftest import Start, addresses, box, glibc, reads, resolves, until, web
 from podjig import GenericContainer, Network, RedisContainer
 from podjig.cleanup.labels import SESSION
 from podjig.cleanup.libpod import LibpodClient
@@ -97,28 +97,58 @@ def test_members_find_each_other_by_name_and_alias(network: Network, start: Star
 
 
 def test_a_name_is_known_when_the_start_returns(network: Network, start: Start) -> None:
-    client = start(box().with_network(network))
+    client = start(glibc().with_network(network))
     for number in range(3):
-        start(box().with_network(network).with_network_aliases(f"new-{number}"))
-        assert resolves(client, f"new-{number}")
+        new = start(box().with_network(network).with_network_aliases(f"new-{number}"))
+        assert addresses(client, f"new-{number}") == [new.inspect().networks[network.name]]
+
+
+def test_a_program_finds_the_others_from_its_first_moment(network: Network, start: Start) -> None:
+    start(box().with_network(network).with_network_aliases("db"))
+    for _ in range(3):
+        assert start(glibc("getent hosts db && echo found").with_network(network)).wait(20) == 0
 
 
 def test_names_resolve_under_many_look_ups(network: Network, start: Start) -> None:
     start(box().with_network(network).with_network_aliases("db"))
-    client = start(box().with_network(network))
-    line = (
-        "look() { nslookup db >/dev/null 2>&1; }; n=0; "
-        "while [ $n -lt 50 ]; do look || look || look || echo failed; n=$((n + 1)); done; echo done"
-    )
+    client = start(glibc().with_network(network))
+    line = "n=0; while [ $n -lt 50 ]; do getent hosts db >/dev/null || echo failed; n=$((n + 1)); done; echo done"
     answers: list[bytes] = []
     threads = [
         threading.Thread(target=lambda: answers.append(client.exec(["sh", "-c", line]).output)) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    while any(thread.is_alive() for thread in threads):  # each of these makes the name server stumble
+        with box().with_network(network):
+            pass
     assert answers == [b"done\n"] * 4
+
+
+def test_names_follow_their_members(network: Network, start: Start) -> None:
+    client = start(glibc().with_network(network))
+    web = start(box().with_network(network).with_network_aliases("web", "shared"))
+    assert addresses(client, "shared") == addresses(client, "web")
+    other = start(box().with_network(network).with_network_aliases("shared"))
+    both = sorted(member.inspect().networks[network.name] for member in (web, other))
+    until(lambda: addresses(client, "shared") == both)  # the name server's
+    web.restart(0)
+    assert addresses(client, "web") == [web.inspect().networks[network.name]]
+    with network.disconnect(web):
+        until(lambda: addresses(client, "web") == [])
+    assert addresses(client, "web") == [web.inspect().networks[network.name]]
+    client.restart(0)
+    assert addresses(client, "web") == [web.inspect().networks[network.name]]
+    web.stop()
+    until(lambda: addresses(client, "web") == [])
+    assert b"shared" in client.exec("cat /etc/hosts").stdout
+
+
+def test_a_network_without_names_gives_none() -> None:
+    with Network(dns=False) as silent:
+        client, db = glibc().with_network(silent), box().with_network(silent).with_network_aliases("db")
+        with db, client:
+            assert addresses(client, "db") == []
 
 
 def test_members_that_come_and_go_do_not_disturb_the_others(network: Network, start: Start) -> None:

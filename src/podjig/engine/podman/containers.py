@@ -49,9 +49,21 @@ class ContainerVerbs(Verbs):
             )
         except EngineRequestError as error:
             raise _create_fault(error, spec) from None
-        return str(answer.json()["Id"])
+        made = str(answer.json()["Id"])
+        if self._local and spec.pod is None:
+            for network in spec.networks:
+                self._names.add(made, network.name, network.aliases)
+        return made
 
     def start_container(self, id: str) -> None:
+        anew = self._names.prepared(id)
+        if id in self._names and not anew:
+            self.init_container(id)  # so that its program finds the others from its first moment on
+        self._start(id)
+        if anew:
+            self._names.update(id)
+
+    def _start(self, id: str) -> None:
         what = f"start container {shown(id)}"
         try:
             self._transport.call("POST", f"containers/{path_part(id)}/start", what=what, deadline=SLOW)
@@ -68,6 +80,7 @@ class ContainerVerbs(Verbs):
             raise
         except EngineRequestError as error:
             raise start_fault(self._start_error(id, error)) from None
+        self._names.update(id)
 
     def stop_container(self, id: str, *, timeout: float) -> None:
         try:
@@ -83,6 +96,7 @@ class ContainerVerbs(Verbs):
             if not (_ENDS_MEANWHILE.search(error.message) and self.inspect_container(id).state.ended):
                 raise
         self._await_cleanup(id)
+        self._names.ended(id)
 
     def _await_cleanup(self, id: str) -> None:
         """Wait until the engine has put away what is left of the process.
@@ -112,6 +126,7 @@ class ContainerVerbs(Verbs):
         self._pause(id, "unpause", "thaw")
 
     def remove_container(self, id: str) -> None:
+        self._names.leave(id)
         # timeout=0: else a first process that ignores SIGTERM costs 10 s. volumes=true: the name v, which Docker's
         # API has, is ignored here and leaks anonymous volumes.
         for pause in (*_PAUSES, None):

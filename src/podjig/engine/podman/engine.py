@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from podjig.engine.podman.archives import ArchiveVerbs
 from podjig.engine.podman.exec import ExecVerbs
 from podjig.engine.podman.host import HostFacts
+from podjig.engine.podman.hosts import MemberNames
 from podjig.engine.podman.images import ImageVerbs
 from podjig.engine.podman.logs import LogVerbs
 from podjig.engine.podman.networks import NetworkVerbs
@@ -36,6 +37,7 @@ class PodmanEngine(ExecVerbs, LogVerbs, ArchiveVerbs, ImageVerbs, VolumeVerbs, N
         self._local = urlsplit(address).scheme == "unix"
         self._transport = Transport(address, revive=revive)
         self._facts = HostFacts(address, self._transport)
+        self._names = MemberNames(lambda network: self.inspect_network(network).dns, self.inspect_container)
         self._info: EngineInfo | None = None
         self._capabilities: Capabilities | None = None
 

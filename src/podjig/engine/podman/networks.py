@@ -65,6 +65,7 @@ class NetworkVerbs(Verbs):
         self._transport.call(
             "DELETE", f"networks/{path_part(name)}", what=f"remove network {shown(id)}", deadline=SLOW, accept=(404,)
         )
+        self._names.forget_network(name)
 
     def list_networks(self, *, labels: Mapping[str, str] | None = None) -> list[NetworkInfo]:
         answer = self._transport.call(
@@ -75,9 +76,13 @@ class NetworkVerbs(Verbs):
 
     def connect_network(self, id: str, container: str, *, aliases: Sequence[str] = ()) -> None:
         self._change(id, container, "connect", {"container": container, "aliases": list(aliases)})
+        if container in self._names:
+            self._names.add(container, id, aliases)
+            self._names.update(container)
 
     def disconnect_network(self, id: str, container: str) -> None:
         self._change(id, container, "disconnect", {"Container": container})
+        self._names.leave(container, id)
 
     def _change(self, id: str, container: str, verb: str, body: Mapping[str, Any]) -> None:
         preposition = "to" if verb == "connect" else "from"

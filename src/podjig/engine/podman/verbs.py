@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from podjig.engine.podman.host import HostFacts
+from podjig.engine.podman.hosts import MemberNames
 from podjig.engine.podman.transport import Transport
 
 QUICK = 30.0
@@ -22,6 +23,7 @@ class Verbs:
     _transport: Transport
     _facts: HostFacts
     _local: bool
+    _names: MemberNames
 
 
 def label_filter(labels: Mapping[str, str] | None) -> dict[str, str]:
