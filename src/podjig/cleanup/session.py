@@ -20,6 +20,7 @@ from podjig.cleanup.folders import Folders, folders
 from podjig.cleanup.helper import Helper
 from podjig.cleanup.labels import NAME, Kind, Owner, owner_labels, resource_labels
 from podjig.cleanup.lease import create
+from podjig.cleanup.membership import Membership, joined
 from podjig.engine.protocol import Engine
 from podjig.errors import EngineTimeout, EngineUnavailable, NameInUse, PodjigError
 from podjig.spec import ContainerSpec
@@ -59,6 +60,7 @@ class Session:
         self._folders = folders()
         self._open: dict[tuple[Kind, str], Callable[[], None] | None] = {}
         self._unsure = 0
+        self._lent = False
         self._owner_labels = owner_labels(Owner.this_process(), session=self.id, leases=self._folders.leases.id)
         try:
             self._lease = create(self._folders.leases, self.id, address=engine.info.address)
@@ -123,6 +125,14 @@ class Session:
     def _sure(self) -> None:
         with self._mutex:
             self._unsure -= 1
+
+    def lend(self) -> Membership:
+        """Return what lets another process make things in this session, with :func:`podjig.cleanup.membership.join`.
+
+        :meth:`close` removes them; so that process must be done with them by then.
+        """
+        self._lent = True
+        return Membership(session=self.id, address=self._engine.info.address, labels=self._owner_labels)
 
     def keep(self, kind: Kind, id: str, keep: Keep, *, uses: Iterable[tuple[Kind, str]] = ()) -> None:
         """Keep something that exists already; :meth:`close` leaves it.
@@ -226,10 +236,13 @@ class Session:
         try:
             result = remove(LibpodClient(address, revive=self._engine.ping), items)
             # A few milliseconds for proof: whatever else carries our label goes as well.
-            there = LibpodClient(address).resources(session=self.id)
+            revive = self._engine.ping if self._lent else None
+            there = LibpodClient(address, revive=revive).resources(session=self.id)
             rest = remove(LibpodClient(address), [item for item in there if not judge.keeping(item.id, item.labels)[1]])
         except (EngineUnavailable, EngineTimeout) as error:
-            return [error] if left or self._unsure else []  # an idle service has ended, and nothing was open
+            return (
+                [error] if left or self._unsure or self._lent else []
+            )  # an idle service has ended, and nothing was open
         except PodjigError as error:
             return [error]
         for item in result.removed + rest.removed:
@@ -246,13 +259,19 @@ _mutex = threading.Lock()
 def session_of(engine: Engine) -> Session | None:
     """Return this process's session with ``engine``, begun at the first call; ``None`` where all of it dies with us.
 
-    For whoever makes something, just before; it keeps the session for when that is removed.
+    For whoever makes something, just before; it keeps the session for when that is removed. In a thread that has
+    joined another process's session it is that one.
 
     Raises:
         EngineUnavailable: It cannot be begun.
     """
     if not engine.capabilities.outlives_client:
         return None
+    membership = joined()
+    if membership is not None:
+        from podjig.cleanup.joined import JoinedSession
+
+        return JoinedSession(engine, membership)
     with _mutex:
         if engine.info.address not in _sessions:
             if not _sessions:

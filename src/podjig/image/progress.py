@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO
 
 EVERY = 3.0
@@ -22,13 +24,36 @@ def send_to(write: Callable[[str], None] | None) -> None:
     _write = write
 
 
+_aside: ContextVar[Callable[[str], None] | None] = ContextVar("aside", default=None)
+
+
+@contextmanager
+def aside(write: Callable[[str], None]) -> Iterator[None]:
+    """Have this thread's lines written by ``write`` in the block: a thread in the background may not be free to."""
+    token = _aside.set(write)
+    try:
+        yield
+    finally:
+        _aside.reset(token)
+
+
+def put(line: str) -> None:
+    """Write a whole line to where progress goes."""
+    write = _aside.get() or _write
+    if write is not None:
+        write(line)
+        return
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
 class ProgressLine:
     """Tells how a long step goes. Use as a context manager; the last line says how it ended."""
 
     def __init__(self, title: str, *, stream: TextIO | None = None) -> None:
         self._title = title
         self._stream = stream or sys.stderr
-        self._terminal = _write is None and self._stream.isatty()
+        self._terminal = (_aside.get() or _write) is None and self._stream.isatty()
         self._started = time.monotonic()
         self._next = self._started + _QUIET_FOR
         self._shown = False
@@ -51,8 +76,9 @@ class ProgressLine:
             self._put(f"{self._title}: {verdict} {time.monotonic() - self._started:.1f} s", last=True)
 
     def _put(self, line: str, *, last: bool = False) -> None:
-        if _write is not None:
-            _write(line)
+        write = _aside.get() or _write
+        if write is not None:
+            write(line)
             return
         text = f"\r\x1b[2K{line}" + ("\n" if last else "") if self._terminal else line + "\n"
         self._stream.write(text)

@@ -1,0 +1,30 @@
+"""Starting early: the session's containers begin when collection is over and some test needs them."""
+
+from __future__ import annotations
+
+import pytest
+
+from podjig.pytest_plugin import options
+from podjig.pytest_plugin.services import services_of, wanted_by
+from podjig.pytest_plugin.xdist import is_worker, may_share
+
+
+class Early:
+    """Begins in the background what the collected tests will need."""
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Begin, unless nothing will run."""
+        config = session.config
+        if not options.value(config, "early"):
+            return
+        if config.getoption("collectonly", False) or config.getoption("setupplan", False):
+            return
+        wanted = {
+            each.key: each
+            for item in session.items
+            if item.get_closest_marker("skip") is None
+            for each in wanted_by(item)
+            # Which tests a worker gets is not known yet. What all share, some test of the run will need.
+            if each.scope == "session" and (not is_worker(config) or may_share(config, each))
+        }
+        services_of(config).begin(list(wanted.values()))
