@@ -30,6 +30,7 @@
         │   └── PortInUse              a host port it asked for is taken
         ├── ContainerExited            it ended while something was expected of it
         ├── WaitTimeout (TimeoutError) it was not ready before the deadline
+        ├── ServerRefusal              the server in it said no to podjig's own request
         ├── ExecError                  a command could not be run inside it
         │   ├── CommandNotFound        no such program in the image
         │   └── ExecTimeout            the command did not end before its deadline
@@ -198,6 +199,18 @@ class ContainerExited(ContainerError):
 
 class WaitTimeout(ContainerError, TimeoutError):
     """The container was not ready before the deadline; ``logs`` holds its last output."""
+
+
+class ServerRefusal(ContainerError):
+    """The server inside said no to what podjig itself asked.
+
+    Attributes:
+        code: The server's own code, like PostgreSQL's SQLSTATE; may be empty.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", logs: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint, logs=logs)
+        self.code = code
 
 
 class ExecError(ContainerError):

@@ -8,12 +8,13 @@ from typing import Any
 from podjig.container.commands import CommandMethods
 from podjig.container.life import LifeMethods
 from podjig.container.output import OutputMethods
+from podjig.container.sharing import SharingMethods
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ContainerInfo
 
 
-class GenericContainer(LifeMethods, OutputMethods, CommandMethods):
+class GenericContainer(LifeMethods, OutputMethods, CommandMethods, SharingMethods):
     """Any image as a running container.
 
     Constructing does no I/O; :meth:`start`, or entering a ``with`` block, creates and starts the container and

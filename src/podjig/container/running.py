@@ -33,6 +33,7 @@ NONE_YET: dict[str, Any] = {
     "_frozen": None,
     "_restarted_at": None,
     "_borrowed": False,
+    "_part": None,
 }
 """Attributes that say what was started, as they are where nothing is; a clone has none of it."""
 
@@ -49,6 +50,7 @@ class Running(ContainerDefinition):
     _frozen: Fault | None
     _restarted_at: float | None
     _borrowed: bool
+    _part: str | None
 
     def __init__(self, image: str, engine: Engine | None) -> None:
         super().__init__(image)

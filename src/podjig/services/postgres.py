@@ -13,7 +13,8 @@ from urllib.parse import quote
 from podjig.container import GenericContainer
 from podjig.container.definition import env_text
 from podjig.errors import DefinitionError
-from podjig.services import pg_ctl
+from podjig.services import pg_ctl, postgres_state
+from podjig.services.postgres_wire import PostgresWire
 from podjig.services.server_command import with_defaults
 from podjig.spec import ContainerSpec, Port
 from podjig.wait.conversation import ConversationWaitStrategy, receive
@@ -61,6 +62,9 @@ class PostgresContainer(GenericContainer):
         DefinitionError: The user, password or database is empty, or the driver unknown.
     """
 
+    can_partition = True
+    can_reset = True
+
     def __init__(
         self,
         image: str = "postgres:latest",
@@ -76,12 +80,21 @@ class PostgresContainer(GenericContainer):
         self.port: int = Port.parse(port).container
         self.username: str = _not_empty("username", username)
         self.password: str = _not_empty("password", password)
-        self.dbname: str = _not_empty("dbname", dbname)
+        self._dbname: str = _not_empty("dbname", dbname)
         self.driver: str | None = _checked_driver(driver)
         self.durable: bool = durable
         self._settings: dict[str, str] = {}
         super().__init__(image, **kwargs)
         self._service_ports = (Port(container=self.port),)
+
+    @property
+    def dbname(self) -> str:
+        """Its database; after :meth:`partition` the worker's."""
+        return self._part or self._dbname
+
+    @dbname.setter
+    def dbname(self, name: str) -> None:
+        self._dbname = _not_empty("dbname", name)
 
     def with_env(self, key: str, value: str | int | float) -> Self:
         """Set an environment variable; the image's own for user, password and database set those arguments."""
@@ -142,12 +155,36 @@ class PostgresContainer(GenericContainer):
         address = f"{host or self.get_container_host_ip()}:{self.get_exposed_port(self.port)}"
         return f"{scheme}://{login}@{address}/{quote(self.dbname, safe='')}"
 
+    def partition(self, worker: str) -> Self:
+        name = postgres_state.database_of(self._dbname, worker)
+        with self._wire() as wire:
+            postgres_state.ensure_copy(wire, self._dbname, name)
+        self._part = name
+        return self
+
+    def remember(self) -> str:
+        with self._wire() as wire:
+            return postgres_state.remember(wire, self._dbname)
+
+    def reset(self, remembered: str) -> str:
+        with self._wire() as wire:
+            return postgres_state.reset(wire, self._dbname, remembered)
+
+    def _wire(self) -> PostgresWire:
+        """Connect to a database that no test uses."""
+        return PostgresWire(
+            (self.get_container_host_ip(), self.get_exposed_port(self.port)),
+            user=self.username,
+            password=self.password,
+            database="postgres" if self._dbname != "postgres" else "template1",
+        )
+
     def wait_strategy(self) -> WaitStrategy:
         return self._strategy or ConversationWaitStrategy(self.port, "PostgreSQL's protocol", self._ask)
 
     def spec(self) -> ContainerSpec:
         spec = super().spec()
-        variables = {"POSTGRES_USER": self.username, "POSTGRES_PASSWORD": self.password, "POSTGRES_DB": self.dbname}
+        variables = {"POSTGRES_USER": self.username, "POSTGRES_PASSWORD": self.password, "POSTGRES_DB": self._dbname}
         variables = {name: value for name, value in variables.items() if f"{name}_FILE" not in spec.env}
         if self.port != 5432:
             variables["PGPORT"] = str(self.port)

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from podjig.container import GenericContainer
 from podjig.errors import DefinitionError, PodjigError
+from podjig.services import redis_state
+from podjig.services.redis_wire import RedisWire
 from podjig.services.server_command import with_defaults
 from podjig.spec import ContainerSpec, Port
 from podjig.wait.conversation import ConversationWaitStrategy
@@ -43,6 +45,9 @@ class RedisContainer(GenericContainer):
         DefinitionError: The password is empty.
     """
 
+    can_partition = True
+    can_reset = True
+
     def __init__(
         self,
         image: str = "redis:latest",
@@ -76,13 +81,13 @@ class RedisContainer(GenericContainer):
         self._settings.update({name.replace("_", "-"): str(value) for name, value in settings.items()})
         return self
 
-    def get_connection_url(self, host: str | None = None, driver: str = "redis", *, db: int = 0) -> str:
+    def get_connection_url(self, host: str | None = None, driver: str = "redis", *, db: int | None = None) -> str:
         """Return the URL for a client: ``redis://[:password@]localhost:32789/0``.
 
         Args:
             host: Instead of the host under which tests reach it.
             driver: The URL's scheme.
-            db: The database's index.
+            db: The database's index; where ``None``, 0, and after :meth:`partition` the worker's.
 
         Raises:
             NotStartedError: It is not started.
@@ -91,7 +96,8 @@ class RedisContainer(GenericContainer):
         if driver not in SCHEMES:
             raise DefinitionError(f"unsupported driver {driver!r} for a Redis URL", hint=f"use {', '.join(SCHEMES)}")
         login = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"{driver}://{login}{host or self.get_container_host_ip()}:{self.get_exposed_port(self.port)}/{db}"
+        index = self._index if db is None else db
+        return f"{driver}://{login}{host or self.get_container_host_ip()}:{self.get_exposed_port(self.port)}/{index}"
 
     def get_client(self, **kwargs: Any) -> redis.Redis:
         """Return a client of the ``redis`` package, connected to this server; close it when done.
@@ -106,12 +112,28 @@ class RedisContainer(GenericContainer):
             from redis import Redis
         except ImportError:
             raise PodjigError("the package 'redis' is not installed", hint="pip install 'podjig[redis]'") from None
-        return Redis(
-            host=self.get_container_host_ip(),
-            port=self.get_exposed_port(self.port),
-            password=self.password,
-            **kwargs,
-        )
+        mine = {"host": self.get_container_host_ip(), "port": self.get_exposed_port(self.port)}
+        return Redis(**{**mine, "password": self.password, "db": self._index, **kwargs})
+
+    def partition(self, worker: str) -> Self:
+        with self._wire() as wire:
+            self._part = str(redis_state.index_of(wire, worker))
+        return self
+
+    def remember(self) -> str:
+        with self._wire() as wire:
+            return redis_state.remember(wire)
+
+    def reset(self, remembered: str) -> str:
+        with self._wire() as wire:
+            return redis_state.reset(wire, remembered)
+
+    @property
+    def _index(self) -> int:
+        return int(self._part or 0)
+
+    def _wire(self) -> RedisWire:
+        return RedisWire((self.get_container_host_ip(), self.get_exposed_port(self.port)), password=self.password)
 
     def wait_strategy(self) -> WaitStrategy:
         return self._strategy or ConversationWaitStrategy(self.port, "Redis's protocol", self._ask)
