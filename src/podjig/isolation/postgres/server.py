@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from podjig.errors import DefinitionError, IsolationError
 from podjig.isolation.postgres.driver import psycopg
@@ -36,6 +37,7 @@ class PostgresServer:
             takes a fifth of one through a rootless engine's published port.
         container: The name or id of its container, for commands that are printed; empty where there is none.
         inside: The port it listens on inside its container.
+        options: libpq's parameters that its URL had besides, like ``sslmode``.
         origin: Its container, where it was given as one: for its log.
     """
 
@@ -47,6 +49,7 @@ class PostgresServer:
     socket: str = ""
     container: str = ""
     inside: int = 5432
+    options: tuple[tuple[str, str], ...] = ()
     origin: PostgresContainer | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -60,44 +63,79 @@ class PostgresServer:
         if isinstance(server, PostgresServer):
             return server
         if isinstance(server, PostgresContainer):
-            info = server.inspect()
-            return cls(
-                host=server.get_container_host_ip(),
-                port=server.get_exposed_port(server.port),
-                user=server.username,
-                password=server.password,
-                dbname=server.dbname,
-                socket=_socket_of(info.state.pid, info.id),
-                container=info.name,
-                inside=server.port,
-                origin=server,
-            )
+            return cls._of_container(server)
         if isinstance(server, str) and server.partition("://")[0].partition("+")[0] in ("postgresql", "postgres"):
-            parts = urlsplit(server)
-            user = unquote(parts.username or "postgres")
-            return cls(
-                host=parts.hostname or "localhost",
-                port=parts.port or 5432,
-                user=user,
-                password=unquote(parts.password or ""),
-                dbname=unquote(parts.path.lstrip("/")) or user,
-            )
+            return cls._of_url(server)
         raise DefinitionError(
-            f"{server!r} is no PostgreSQL server",
+            f"{_shown(server)} is no PostgreSQL server",
             hint="give a started PostgresContainer, or a URL like 'postgresql://user:password@localhost:5432/name'",
+        )
+
+    @classmethod
+    def _of_container(cls, server: PostgresContainer) -> PostgresServer:
+        info = server.inspect()
+        found = cls(
+            host=server.get_container_host_ip(),
+            port=server.get_exposed_port(server.port),
+            user=server.username,
+            password=server.password,
+            dbname=server.dbname,
+            container=info.name,
+            inside=server.port,
+            origin=server,
+        )
+        by_socket = replace(found, socket=_socket_of(info.state.pid, info.id, server.port))
+        return by_socket if by_socket.socket and _admits(by_socket) else found
+
+    @classmethod
+    def _of_url(cls, url: str) -> PostgresServer:
+        """Read a URL as libpq does, but for the host and user that it leaves out."""
+        library = psycopg()
+        rest = url.partition("://")[2]
+        try:
+            # A driver after the scheme is SQLAlchemy's.
+            found = {
+                name: str(value) for name, value in library.conninfo.conninfo_to_dict(f"postgresql://{rest}").items()
+            }
+            port = int(found.pop("port", "5432").partition(",")[0] or 5432)
+        except (library.Error, ValueError) as error:
+            raise DefinitionError(
+                f"the URL {_shown(url)} of a PostgreSQL server cannot be read: {str(error).strip()}",
+                hint="percent-encode special characters of the user, password and name",
+            ) from None
+        host = found.pop("host", "localhost")
+        if "," in host:
+            raise DefinitionError(
+                f"the URL {_shown(url)} names several servers", hint="name the one whose databases are to be used"
+            )
+        user = found.pop("user", "postgres")
+        return cls(
+            host=host,
+            port=port,
+            user=user,
+            password=found.pop("password", ""),
+            dbname=found.pop("dbname", user),
+            options=tuple(sorted(found.items())),
         )
 
     def url(self, dbname: str, driver: str | None = None) -> str:
         """Return a database's URL by host and port: for SQLAlchemy, or (``None``) for libpq and asyncpg."""
         scheme = "postgresql" if driver is None else f"postgresql+{driver}"
         password = f":{quote(self.password, safe='')}" if self.password else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{quote(self.user, safe='')}{password}@{host}:{self.port}/{quote(dbname, safe='')}"
+        login = f"{scheme}://{quote(self.user, safe='')}{password}@"
+        options = dict(self.options)
+        if self.host.startswith("/"):  # the folder of a Unix socket
+            address = ""
+            options = {"host": self.host, "port": str(self.port), **options}
+        else:
+            address = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items())
+        return f"{login}{address}/{quote(dbname, safe='')}{'?' if query else ''}{query}"
 
     def parameters(self, dbname: str) -> dict[str, Any]:
         """Return libpq's parameters for the quickest way to a database: through the Unix socket where there is one."""
         address = {"host": self.socket, "port": self.inside} if self.socket else {"host": self.host, "port": self.port}
-        return {**address, "user": self.user, "password": self.password, "dbname": dbname}
+        return {**dict(self.options), **address, "user": self.user, "password": self.password, "dbname": dbname}
 
     def connect(self, dbname: str | None = None) -> Connection[Any]:
         """Return an autocommit connection for podjig's own use, to ``dbname`` or else to the server's own database.
@@ -132,19 +170,32 @@ class PostgresServer:
         return f"PostgreSQL in container {self.container} ({where})" if self.container else f"PostgreSQL at {where}"
 
 
-def _socket_of(pid: int, container: str) -> str:
+def _shown(server: object) -> str:
+    """Return what was given for a server as a message may show it: without a URL's password."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", repr(server))
+
+
+def _admits(server: PostgresServer) -> bool:
+    """Whether it lets us in. The image's server lets in all who come by the socket, unless told otherwise."""
+    try:
+        server.connect().close()
+    except IsolationError:
+        return False
+    return True
+
+
+def _socket_of(pid: int, container: str, port: int) -> str:
     """Return the folder of a container's Unix socket, where this machine lets us see its files; else nothing.
 
     Whoever owns a container's user namespace may look at its processes' root (proc(5)), so nothing is mounted and
-    nothing is left. The pid is the engine's, which may be another machine: the host name inside tells.
+    nothing is left. The pid is of the engine's machine, which may be another.
     """
     if not pid:
         return ""
     root = Path(f"/proc/{pid}/root")
     for folder in _SOCKET_FOLDERS:
         try:
-            there = any(file.name.startswith(".s.PGSQL.") for file in (root / folder).iterdir())
-            if there and _is_of(pid, container):
+            if (root / folder / f".s.PGSQL.{port}").is_socket() and _is_of(pid, container):
                 return str(root / folder)
         except OSError:  # another machine, another user, or no such folder
             continue
@@ -152,7 +203,5 @@ def _socket_of(pid: int, container: str) -> str:
 
 
 def _is_of(pid: int, container: str) -> bool:
-    """Whether a process here is that container's: its cgroup is named after it."""
-    return container in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8") or container[:12] in Path(
-        f"/proc/{pid}/root/etc/hostname"
-    ).read_text(encoding="utf-8")
+    """Whether a process here is that container's: the files that engines mount into it lie in a folder of its name."""
+    return container in Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")

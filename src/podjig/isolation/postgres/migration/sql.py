@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from podjig.isolation.postgres.database import PostgresDatabase
 
-_COPY = re.compile(rb"^\s*COPY\b[^;]*\bFROM\s+stdin\b", re.IGNORECASE | re.MULTILINE)
+_COPY = re.compile(rb"^[ \t]*COPY\b[^;]*\bFROM\s+stdin\b", re.IGNORECASE | re.MULTILINE)
 _OF_PSQL = re.compile(rb"^\\(?!(un)?restrict\b)(\w+|!)[^\n]*", re.MULTILINE)
 _RESTRICT = re.compile(rb"^\\(un)?restrict\b[^\n]*", re.MULTILINE)
 """What ``pg_dump`` writes around a dump since 2025, to keep psql from running commands in it."""
@@ -80,14 +80,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _run(connection: Connection[Any], file: Path) -> None:
     text = file.read_bytes().removeprefix(_BOM)
     if found := _COPY.search(text):
-        line = text[: found.start()].count(b"\n") + 1 + found.group().lstrip(b" \t\r\v\f").count(b"\n", 0, 1)
         raise MigrationError(
-            f"{file}, line {line}: COPY ... FROM stdin is not supported",
+            f"{file}, line {_line(text, found.start())}: COPY ... FROM stdin is not supported",
             hint="dump with 'pg_dump --inserts', or give the command: ['psql', '-v', 'ON_ERROR_STOP=1', '-f', ...]",
         )
     if found := _OF_PSQL.search(text):
         raise MigrationError(
-            f"{file}, line {text[: found.start()].count(10) + 1}: {found.group().decode(errors='replace')!r} is a"
+            f"{file}, line {_line(text, found.start())}: {found.group().decode(errors='replace')!r} is a"
             " command of psql's, not SQL",
             hint="give the command: ['psql', '-v', 'ON_ERROR_STOP=1', '-f', ...]",
         )
@@ -109,3 +108,7 @@ def _place(file: Path, text: bytes, error: Error) -> str:
         return f"the migration by the SQL file {file} failed: {type(error).__name__}"
     before = text.decode("utf-8", "replace")[: int(position) - 1]
     return f"the migration by the SQL file {file} failed in line {before.count(chr(10)) + 1}: {type(error).__name__}"
+
+
+def _line(text: bytes, offset: int) -> int:
+    return text.count(b"\n", 0, offset) + 1
