@@ -21,7 +21,7 @@ _DEADLINE = 5.0
 """Seconds that all containers of one test together get to tell what they wrote."""
 _LINES_ASKED = 2000
 """At most so many lines are asked for: how many of them are cut can be told, of a flood of more only that."""
-_BYTES_OF_LINE = 2000
+_LENGTH_OF_LINE = 2000
 _SLACK = 2.0
 """Seconds by which the clock of an engine on another machine may be behind."""
 
@@ -45,6 +45,7 @@ class FailureLogs:
 
     def __init__(self, config: pytest.Config, usage: Usage) -> None:
         self._lines: int = options.value(config, "logs")
+        self._kept = options.value(config, "keep") == "on-failure"
         self._usage = usage
         self._since = time.time()
         self._in_test = False
@@ -103,7 +104,7 @@ class FailureLogs:
             return accounts
 
         def ask(used: Used) -> None:
-            accounts[used.id] = _account(used, since=self._since, lines=self._lines)
+            accounts[used.id] = _account(used, since=self._since, lines=self._lines, kept=self._kept)
 
         threads = [threading.Thread(target=ask, args=(used,), name="podjig-logs", daemon=True) for used in containers]
         for thread in threads:
@@ -116,7 +117,7 @@ class FailureLogs:
         return dict(accounts)
 
 
-def _account(used: Used, *, since: float, lines: int) -> Account:
+def _account(used: Used, *, since: float, lines: int, kept: bool) -> Account:
     """Ask one container how it is, and what it wrote."""
     from podjig.pytest_plugin.command_lines import podman
 
@@ -132,7 +133,9 @@ def _account(used: Used, *, since: float, lines: int) -> Account:
             since -= _SLACK
         chunks = used.engine.logs(used.id, since=since, tail=_LINES_ASKED)
         wrote = b"".join(chunk.data for chunk in chunks).decode("utf-8", "replace").splitlines()
-        more = podman(used.engine, "logs", name)
+        more = f"all of it: {podman(used.engine, 'logs', name)}"
+        if not kept and not used.container.borrowed:
+            more += " (--podjig-keep=on-failure keeps the container)"
     except ResourceNotFound:
         return Account(name, "It has been removed.", bool(died))
     except PodjigError as error:
@@ -143,10 +146,9 @@ def _account(used: Used, *, since: float, lines: int) -> Account:
 def _excerpt(wrote: list[str], lines: int, more: str) -> str:
     """Return the last lines, and what was cut."""
     if not wrote:
-        return f"It wrote nothing since the test began. All of it: {more}"
-    shown = [line if len(line) <= _BYTES_OF_LINE else f"{line[:_BYTES_OF_LINE]}..." for line in wrote[-lines:]]
+        return "It wrote nothing since the test began."
+    shown = [line if len(line) <= _LENGTH_OF_LINE else f"{line[:_LENGTH_OF_LINE]}..." for line in wrote[-lines:]]
     cut = len(wrote) - len(shown)
     flood = "more than " if len(wrote) >= _LINES_ASKED else ""
-    head = [f"... {flood}{cut} more since the test began; all of it: {more}"] if cut else []
-    tail = [] if cut else [f"All of it: {more}"]
-    return "\n".join([*head, *shown, *tail])
+    end = f"({flood}{cut} lines before these since the test began; {more})" if cut else f"({more})"
+    return "\n".join([*shown, end])

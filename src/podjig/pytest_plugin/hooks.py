@@ -9,12 +9,14 @@ import pytest
 
 from podjig import config as settings
 from podjig.pytest_plugin import marking, options
-from podjig.pytest_plugin.failure import FailureLogs
 from podjig.pytest_plugin.early import Early
+from podjig.pytest_plugin.failure import FailureLogs
+from podjig.pytest_plugin.keeping import Keeping
 from podjig.pytest_plugin.policy import EnginePolicy
 from podjig.pytest_plugin.services import Services
-from podjig.pytest_plugin.xdist import Controller, Worker, is_worker
+from podjig.pytest_plugin.summary import Summary
 from podjig.pytest_plugin.usage import Usage
+from podjig.pytest_plugin.xdist import Controller, Worker, is_worker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,9 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
     usage = Usage()
     concerns = {
         "marking": marking.Marking(),
+        "services": Services(config),
+        "early": Early(),
+        "xdist": Worker(config) if is_worker(config) else Controller(config),
         "usage": usage,
         "failure": FailureLogs(config, usage),
+        "keeping": Keeping(config, usage),
         "policy": EnginePolicy(config),
+        "summary": Summary(),
     }
     for name, plugin in concerns.items():
         config.pluginmanager.register(plugin, f"podjig-{name}")

@@ -39,7 +39,7 @@ class Keeping:
     def __init__(self, config: pytest.Config, usage: Usage) -> None:
         self._on_failure = options.value(config, "keep") == "on-failure"
         self._usage = usage
-        self._failed: dict[pytest.Item | pytest.Collector, set[str]] = {}
+        self._failed: dict[Any, set[str]] = {}
         self._containers: set[str] = set()
         self._untold: list[tuple[str, str, str]] = []
         self._told: list[tuple[str, str, str]] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from podjig.pytest_plugin import options
-from podjig.pytest_plugin.closure import fixtures_of, is_ours
+from podjig.pytest_plugin.services import fixturedefs_of
 
 MARKER = "integration"
 DESCRIPTION = f"{MARKER}: needs a real container; deselect with -m 'not {MARKER}'"
@@ -20,5 +22,10 @@ class Marking:
         if not options.value(config, "mark_integration"):
             return
         for item in items:
-            if any(is_ours(fixture) for fixture in fixtures_of(item)) and not item.get_closest_marker(MARKER):
+            if any(_is_ours(fixture) for fixture in fixturedefs_of(item)) and not item.get_closest_marker(MARKER):
                 item.add_marker(MARKER)
+
+
+def _is_ours(fixture: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture, whatever its name, is one of podjig's own or made by one of its factories."""
+    return str(getattr(fixture.func, "__module__", "")).startswith("podjig.")

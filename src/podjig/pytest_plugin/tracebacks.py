@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import _pytest
@@ -22,10 +23,22 @@ def shorten(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
     excinfo = call.excinfo
     if excinfo is None or item.config.getoption("fulltrace"):
         return None
-    entries = list(excinfo.traceback)
-    while entries and str(entries[-1].path).startswith(_OURS):
-        entries.pop()
-    if not entries or str(entries[-1].path).startswith(_PYTEST):  # a fixture of podjig's own
+    frames = []
+    link: TracebackType | None = excinfo.tb
+    while link is not None:
+        frames.append(link)
+        link = link.tb_next
+    while frames and _file(frames[-1]).startswith(_OURS):
+        frames.pop()
+    if not frames or _file(frames[-1]).startswith(_PYTEST):  # a fixture of podjig's own
         return excinfo.getrepr(style="value")
-    excinfo.traceback = type(excinfo.traceback)(entries)
+    short: TracebackType | None = None
+    for frame in reversed(frames):
+        short = TracebackType(short, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    assert short is not None
+    call.excinfo = pytest.ExceptionInfo.from_exc_info((excinfo.type, excinfo.value, short))
     return None
+
+
+def _file(link: TracebackType) -> str:
+    return link.tb_frame.f_code.co_filename

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from podjig.container import observer
+from podjig.pytest_plugin.start import Start
 
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
@@ -96,6 +97,8 @@ class Usage:
 
     def _observe(self, startup: Startup) -> None:
         container: Any = startup.container
+        if Start.of_this_thread() is not None:  # it will be a fixture's value
+            return
         if self._setting_up:
             self._note(self._setting_up[-1], container)
         elif threading.current_thread() is threading.main_thread():
