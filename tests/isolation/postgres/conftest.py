@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from podjig import PostgresContainer
+from podjig.isolation.postgres.database import PostgresDatabase
+from podjig.isolation.postgres.drop import drop
+from podjig.isolation.postgres.names import database_name
 from podjig.isolation.postgres.server import PostgresServer
 
 Ask = Callable[..., list[Any]]
@@ -64,3 +67,28 @@ def unchanged(server: PostgresServer, ask: Ask) -> Iterator[None]:
     before = ask(server, list_them)
     yield
     assert ask(server, list_them) == before, "the test left databases"
+
+
+@pytest.fixture
+def empty(server: PostgresServer) -> Iterator[PostgresDatabase]:
+    """An empty database to migrate."""
+    database = PostgresDatabase(server, database_name("empty"))
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {database.name}".encode())
+        yield database
+        assert drop(connection, database.name) == []
+
+
+Tables = Callable[[PostgresDatabase], list[str]]
+
+
+@pytest.fixture
+def tables() -> Tables:
+    """List the tables of a database."""
+
+    def run(database: PostgresDatabase) -> list[str]:
+        with database.connect() as connection:
+            rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+            return [name for (name,) in rows]
+
+    return run

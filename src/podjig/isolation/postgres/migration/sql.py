@@ -72,9 +72,10 @@ def _files_of(path: Path) -> list[Path]:
     return sorted(found, key=lambda file: [_natural(part) for part in file.relative_to(path).parts])
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def _natural(name: str) -> list[tuple[bool, int, str]]:
     """Return what to sort a name by, so that ``V2`` comes before ``V10``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+    parts = [part for part in re.split(r"(\d+)", name) if part]
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
 
 
 def _run(connection: Connection[Any], file: Path) -> None:
