@@ -93,7 +93,7 @@ fix: _dev
     .venv/bin/ruff check --fix .
     .venv/bin/ruff format .
 
-# podjig beside its peer, in one run
+# podjig's start and stop beside its peer's, in one run; pods and clean databases have their own: bench-pods, bench-isolation
 [group('bench')]
 bench *ARGS: _host
     @tools/rootless _bench "$@"
@@ -114,6 +114,18 @@ _bench-pods *ARGS: _venv
     @tools/venv test bench
     @.venv/bin/python containers/build.py postgres:17 redis:8 busybox:latest
     .venv/bin/python benchmarks/pods.py "$@"
+
+# A clean database for each test, in every mode, beside pytest-postgresql and rollback by hand: `--rounds 1 --tests 100`
+[group('bench')]
+bench-isolation *ARGS: _host
+    @tools/packages postgresql
+    @tools/rootless _bench-isolation "$@"
+
+[private]
+_bench-isolation *ARGS: _venv
+    @tools/venv test bench
+    @.venv/bin/python containers/build.py postgres:17
+    .venv/bin/python benchmarks/isolation.py "$@"
 
 # The documentation as a site in site/, built without a warning
 [group('docs')]
