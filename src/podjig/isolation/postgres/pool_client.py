@@ -9,13 +9,18 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from podjig.errors import EngineError
+from podjig.isolation.postgres.broker.hands import HANDS
 from podjig.isolation.postgres.broker.launch import key_of
 from podjig.isolation.postgres.broker.link import Link
 from podjig.isolation.postgres.broker.orphans import hold, mark_kept, pool_name
+from podjig.isolation.postgres.capacity import check_capacity
 from podjig.isolation.postgres.clone import clone
+from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.drop import drop
 from podjig.isolation.postgres.names import process_token
+from podjig.isolation.postgres.roles import Guard
 from podjig.isolation.postgres.server import APPLICATION, PostgresServer
+from podjig.isolation.postgres.server_state import State
 from podjig.isolation.postgres.warm import Opening, WarmDatabase
 from podjig.isolation.protocol import Leftover
 
@@ -41,11 +46,11 @@ _LOSSES = 3
 class PoolClient:
     """What one process has of the pool. Not to be used in another."""
 
-    def __init__(self, server: PostgresServer, template: str) -> None:
+    def __init__(self, server: PostgresServer, template: str, *, workers: int) -> None:
         """Get ready; the broker is joined when the first database is asked for.
 
         Raises:
-            IsolationError: The server refuses.
+            IsolationError: The server refuses, or admits too few connections for so many workers.
         """
         self.pid = os.getpid()
         self.server = server
@@ -53,11 +58,14 @@ class PoolClient:
         self.left: list[Leftover] = []
         self._admin: Connection[Any] | None = None
         self._link: Link | None = None
+        self._guard: Guard | None = None
+        self._before: dict[str, State] = {}
         self._spoken_for: set[str] = set()  # tokens
         self._losses = 0
         self._held: set[str] = set()
         self._next: deque[tuple[str, Opening | None]] = deque()
         self._unused = 0
+        check_capacity(self.admin, workers=workers, ours=1 + AHEAD, shared=HANDS)
 
     @property
     def admin(self) -> Connection[Any]:
@@ -69,6 +77,13 @@ class PoolClient:
                 self._speak_for(token)
         return self._admin
 
+    @property
+    def guard(self) -> Guard:
+        """What undoes changes of the whole server. On one that podjig did not start, others may be at work."""
+        if self._guard is None or self._guard.connection is not self.admin:
+            self._guard = Guard(self.admin, undoes=bool(self.server.container))
+        return self._guard
+
     def acquire(self) -> WarmDatabase:
         """Return a database.
 
@@ -79,21 +94,52 @@ class PoolClient:
         if not self._next:
             self._with_broker(self._wait)
         name, opening = self._next.popleft() if self._next else (self._make(), None)
-        self._with_broker(lambda link: link.want(AHEAD - len(self._next)))  # it comes while the test runs
         self._held.add(name)
-        return WarmDatabase(self.server, name, opening)
+        guard = self._sent_enter()
+        database = WarmDatabase(self.server, name, opening)  # while the server answers
+        self._with_broker(lambda link: link.want(AHEAD - len(self._next)))  # it comes while the test runs
+        self._before[name] = guard.receive_enter()
+        return database
+
+    def _sent_enter(self) -> Guard:
+        """Begin to ask for the server's state, on a new connection if a test has ended ours."""
+        try:
+            self.guard.send_enter()
+        except psycopg().Error:
+            self._reconnect()
+            self.guard.send_enter()
+        return self.guard
+
+    def _reconnect(self) -> None:
+        """Drop our connection to the server; the next use opens another."""
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
 
     def release(self, database: WarmDatabase, requester: str, *, keep: bool) -> None:
         """Take a database back."""
         name = database.name
         self._unused = self._unused + 1 if database.let_go() else 0
-        self._held.discard(name)
         if keep:
             mark_kept(self.admin, name, requester)
-            self._with_broker(lambda link: link.say("kept", name=name))
-        elif not self._with_broker(lambda link: link.say("give", name=name, requester=requester)):
-            self.left += [Leftover(requester=requester, what=what) for what in drop(self.admin, name)]
+        # Without a broker now is the time to drop it, and where roles are to go that it may hold on to.
+        freed = [] if keep or self._link else self._drop(name, requester)
+
+        def free() -> None:
+            if not keep and not freed:
+                freed.extend(self._drop(name, requester))
+            self.discard_openings()
+
+        changed = self.guard.leave(self._before.pop(name), free=free)
+        self.left += [Leftover(requester=requester, what=what) for what in changed]
+        self._held.discard(name)
+        self._with_broker(lambda link: link.say("kept" if keep else "give", name=name, requester=requester))
         self._with_broker(self._refill)
+
+    def _drop(self, name: str, requester: str) -> list[str]:
+        """Drop a database here and now; return its name."""
+        self.left += [Leftover(requester=requester, what=what) for what in drop(self.admin, name)]
+        return [name]
 
     def discard_openings(self) -> None:
         """Close the connections on their way: they began under settings that are no more."""

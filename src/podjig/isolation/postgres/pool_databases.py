@@ -80,5 +80,5 @@ class PoolDatabases:
             self._client = None
             self._given.clear()
         if self._client is None:
-            self._client = PoolClient(self._server, self._template)
+            self._client = PoolClient(self._server, self._template, workers=self._workers)
         return self._client

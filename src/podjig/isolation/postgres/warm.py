@@ -63,6 +63,12 @@ class Opening:
             self._pgconn.finish()
 
     @property
+    def is_ready(self) -> bool:
+        """Whether :meth:`finish` returns at once."""
+        self.advance()
+        return not self._waiting
+
+    @property
     def _waiting(self) -> bool:
         return self._status in (self._states.READING, self._states.WRITING)
 
@@ -83,8 +89,12 @@ class WarmDatabase(PostgresDatabase):
     """A database whose first connection may be on its way."""
 
     def __init__(self, server: PostgresServer, name: str, opening: Opening | None) -> None:
+        """Describe a database; a connection that is ready is taken over at once, another when it is asked for."""
         super().__init__(server, name)
         self._opening = opening
+        self._asked = False
+        if opening is not None and opening.is_ready:
+            self._warm, self._opening = opening.finish(), None
 
     def connect(self, **kwargs: Any) -> Connection[Any]:
         """Return a psycopg 3 connection to it, which closes itself at the end of a ``with`` block.
@@ -95,14 +105,18 @@ class WarmDatabase(PostgresDatabase):
         Raises:
             PodjigError: psycopg is not installed.
         """
+        self._asked = True
         opening, self._opening = self._opening, None
         if opening is not None:
             self._warm = opening.finish()
         return super().connect(**kwargs)
 
     def let_go(self) -> bool:
-        """Close the connection opened in advance if nobody asked for it; return whether that was so."""
+        """Close the connection opened in advance if nobody asked for one; return whether that was so."""
         opening, self._opening = self._opening, None
         if opening is not None:
             opening.abandon()
-        return opening is not None
+        warm, self._warm = self._warm, None
+        if warm is not None:
+            warm.close()
+        return not self._asked

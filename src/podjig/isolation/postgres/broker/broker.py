@@ -13,14 +13,11 @@ from typing import Any
 
 from podjig.engine.file_lock import locked
 from podjig.isolation.postgres.broker.clients import Client, Template, Used
-from podjig.isolation.postgres.broker.hands import Hands, Job, Outcome
+from podjig.isolation.postgres.broker.hands import HANDS, Hands, Job, Outcome
 from podjig.isolation.postgres.broker.log import Log
 from podjig.isolation.postgres.broker.messages import Conversation, Message
 from podjig.isolation.postgres.broker.orphans import pool_name
 from podjig.isolation.postgres.names import process_token
-
-HANDS = 2
-"""Threads that make and drop. On two processors a third adds nothing; on more, tests want them."""
 
 LINGER = 1.0
 """Seconds to stay after the last client has gone: runs often follow each other, as do forked tests."""

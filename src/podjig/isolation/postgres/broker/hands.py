@@ -21,6 +21,9 @@ from podjig.isolation.postgres.names import process_token
 if TYPE_CHECKING:
     from psycopg import Connection
 
+HANDS = 2
+"""How many there are. On two processors a third makes nothing quicker; where there are more, tests want them."""
+
 DISK_FULL = "53100"
 
 _CONNECT_TIMEOUT = 10

@@ -1,0 +1,40 @@
+"""Whether a server admits as many connections as its users will need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from podjig.errors import IsolationError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+FOR_A_TEST = 4
+"""Connections that one test may well open at once: its own, and an engine's pool or a second thread."""
+
+
+def check_capacity(connection: Connection[Any], *, workers: int, ours: int, shared: int = 0) -> None:
+    """Make sure that a server admits enough connections.
+
+    Args:
+        connection: To the server.
+        workers: Test processes that share it.
+        ours: Connections that podjig has for each of them.
+        shared: ... and for all of them together.
+
+    Raises:
+        IsolationError: It does not; the message has the sum.
+    """
+    row = connection.execute(
+        "SELECT current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int,"
+        " coalesce(current_setting('reserved_connections', true)::int, 0)"
+    ).fetchone()
+    assert row is not None
+    most, *reserved = row
+    needed = workers * (ours + FOR_A_TEST) + shared
+    if needed > most - sum(reserved):
+        raise IsolationError(
+            f"the PostgreSQL server admits {most} connections, of which {sum(reserved)} are reserved, but {needed} may"
+            f" be needed: {workers} x ({ours} of podjig + {FOR_A_TEST} of a test) + {shared}",
+            hint=f"with_server_settings(max_connections={max(100, needed + sum(reserved))}), or fewer workers (-n)",
+        )

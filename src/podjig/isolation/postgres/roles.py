@@ -1,0 +1,151 @@
+"""Seeing to it that what a test changes on the whole server (see ``server_state.py``) does not outlive it.
+
+The state is read before and after a test, in one round trip each, and what differs is undone before the next begins.
+Tests of other processes may run on the server meanwhile, and it does not say who changed something. So each test in
+progress holds a shared advisory lock; undoing takes the exclusive one, which waits for the tests in progress and keeps
+new ones waiting. That costs time only where something was changed.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from podjig.errors import IsolationError
+from podjig.isolation.postgres.driver import psycopg
+from podjig.isolation.postgres.roles_undo import undo
+from podjig.isolation.postgres.server_state import QUERY, Change, Key, State, changes
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+WAIT = 2.0
+"""Seconds to wait for other processes' tests, before something is left to be undone later."""
+
+_LOCK = (int.from_bytes(b"pjro", "big"), 0)
+_READ = "EXECUTE podjig_state"
+
+
+class Guard:
+    """Undoes what tests change on the whole server. Bound to one connection."""
+
+    def __init__(self, connection: Connection[Any], *, undoes: bool) -> None:
+        """Get ready.
+
+        Args:
+            connection: An autocommit connection of a superuser, for as long as this lives.
+            undoes: Undo changes; else only tell. On a server that others use too, they might be theirs.
+
+        Raises:
+            IsolationError: The user may not read the catalogs.
+        """
+        self.connection = connection
+        self._undoes = undoes
+        self._debts: dict[Key, Change] = {}
+        try:
+            connection.execute(f"PREPARE podjig_state AS {QUERY}".encode(), prepare=False)
+        except psycopg().Error as error:
+            raise IsolationError(
+                f"user {connection.info.user!r} may not see what tests change on the whole server: {error}",
+                hint="connect as a superuser",
+            ) from error
+
+    def enter(self) -> State:
+        """Return the server's state as a test begins; others undo nothing until it has left.
+
+        Raises:
+            psycopg.Error: The connection is lost.
+        """
+        self.send_enter()
+        return self.receive_enter()
+
+    def send_enter(self) -> None:
+        """Ask for it; nothing else may be asked before :meth:`receive_enter`."""
+        self._send(f"SELECT pg_advisory_lock_shared{_LOCK}; {_READ}")
+
+    def receive_enter(self) -> State:
+        """Return it."""
+        return self._received()
+
+    def leave(self, before: State, *, free: Callable[[], None]) -> list[str]:
+        """Undo what was changed since a test began, and return it, each in words.
+
+        Args:
+            before: What :meth:`enter` returned then.
+            free: Called first where something was changed: drops the database, which may hold on to roles.
+
+        Raises:
+            psycopg.Error: The connection is lost.
+        """
+        self._send(f"{_READ}; SELECT pg_advisory_unlock_shared{_LOCK}")
+        found = changes(before, self._received())
+        if not found and not self._debts:
+            return []
+        if not self._undoes:
+            return [f"{change} of the whole server, which stays: others may use it too" for change in found]
+        if found:
+            free()
+        return self._settle(found)
+
+    def _settle(self, found: list[Change]) -> list[str]:
+        """Undo changes, and those that could not be undone earlier."""
+        self._debts.update({(change.kind, change.name): change for change in found})
+        if not self._locked(WAIT if found else 0):
+            return [f"{change} of the whole server, which stays while other processes' tests run" for change in found]
+        try:
+            self._send(_READ)
+            now = self._received().things  # another process may have undone something
+            failures = undo(self.connection, [c for key, c in self._debts.items() if now.get(key) == c.after])
+        finally:
+            self._debts.clear()
+            self.connection.execute(f"SELECT pg_advisory_unlock{_LOCK}".encode(), prepare=False)
+        told = []
+        for change in found:
+            failure = failures.get((change.kind, change.name))
+            told.append(f"{change} of the whole server{f', which stays: {failure}' if failure else ''}")
+        return told
+
+    def _locked(self, wait: float) -> bool:
+        """Wait for other processes' tests; return whether none is running and none can begin."""
+        execute = self.connection.execute
+        if wait == 0:
+            row = execute(f"SELECT pg_try_advisory_lock{_LOCK}".encode(), prepare=False).fetchone()
+            return bool(row and row[0])
+        execute(f"SET lock_timeout = {round(wait * 1000)}".encode(), prepare=False)
+        try:
+            execute(f"SELECT pg_advisory_lock{_LOCK}".encode(), prepare=False)
+        except psycopg().errors.LockNotAvailable:
+            return False
+        finally:
+            execute(b"RESET lock_timeout", prepare=False)
+        return True
+
+    # psycopg sends a query and waits; in between there is something to do
+
+    def _send(self, statements: str) -> None:
+        """Send statements that the server runs one after another: one round trip."""
+        self.connection.pgconn.send_query(statements.encode())
+        self.connection.pgconn.flush()  # it fits into the socket's buffer
+
+    def _received(self) -> State:
+        """Return the state that one of them gives."""
+        library, pgconn = psycopg(), self.connection.pgconn
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        rows: list[tuple[bytes | None, ...]] = []
+        failure = ""
+        while True:
+            while pgconn.is_busy():
+                poll.poll()
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            if result.status != library.pq.ExecStatus.TUPLES_OK:
+                failure = failure or result.error_message.decode("utf-8", "replace").strip()
+            elif result.nfields == 4:
+                rows = [tuple(result.get_value(row, column) for column in range(4)) for row in range(result.ntuples)]
+        if failure:
+            raise library.OperationalError(failure)
+        return State(rows)
