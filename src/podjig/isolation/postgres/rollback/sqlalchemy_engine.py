@@ -1,0 +1,338 @@
+"""SQLAlchemy engines all of whose connections are part of one transaction that is rolled back.
+
+An engine reaches its driver through its dialect and its pool. For the time of a test both are changed in place: the
+pool gives out one real connection, however often it is asked, and the dialect makes savepoints where it would begin,
+commit or roll back. So whatever uses the engine takes part: sessions, ``engine.begin()``, libraries that imported the
+engine long ago; with any driver, synchronous or not.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import Pool
+from sqlalchemy.pool.base import _ConnectionRecord
+
+from podjig.errors import DefinitionError, IsolationError
+from podjig.isolation.postgres.rollback.ledger import DEFERRED, LOST, OUTER, Ledger, ended_by_hand, sqlstate_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+_WRITES = ("insert", "update", "delete", "merge", "truncate", "into")
+
+
+class SqlalchemyRollback:
+    """One transaction of an engine, or of one connection, that is rolled back at its end.
+
+    With an asynchronous engine's synchronous side (``engine.sync_engine``), calls must run inside SQLAlchemy's
+    greenlet.
+
+    Args:
+        target: An engine (one made by ``execution_options()`` as well), or a connection without a transaction.
+    """
+
+    def __init__(self, target: Engine | Connection) -> None:
+        if target.dialect.name != "postgresql":
+            raise DefinitionError(
+                f"{target!r} is no PostgreSQL engine but one for {target.dialect.name}",
+                hint="rollback() knows PostgreSQL only",
+            )
+        self._target = target
+        self._ledger = Ledger()
+        self._lock = threading.RLock()  # an application may use its engine in several threads
+        self._autocommit: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+        self._by_default = False
+        self._dbapi: Any = None
+        self._undo: list[Callable[[], object]] = []
+
+    def begin(self) -> None:
+        """Begin.
+
+        Raises:
+            DefinitionError: The connection has a transaction open.
+            sqlalchemy.exc.SQLAlchemyError: No connection is to be had.
+        """
+        if isinstance(self._target, Connection):
+            self._take_connection(self._target)
+        else:
+            engine = self._target
+            while hasattr(engine, "_proxied"):
+                engine = engine._proxied
+            self._take_engine(engine)
+        self._by_default = bool(getattr(self._dbapi, "autocommit", False))
+        if self._by_default:
+            self._dbapi.autocommit = False
+            self._undo.insert(0, self._restore_autocommit)
+        self._ledger = Ledger(tuple(row[0] for row in self._fetch(DEFERRED)))
+        self._send([f"SAVEPOINT {OUTER}"])  # before which every driver sends its own BEGIN
+
+    def end(self) -> None:
+        """Roll everything back.
+
+        Raises:
+            IsolationError: The transaction was ended by the code under test: something may have been kept.
+        """
+        error: IsolationError | None = None
+        try:
+            self._send([f"ROLLBACK TO SAVEPOINT {OUTER}", "SELECT pg_advisory_unlock_all()"])
+        except IsolationError as found:
+            error = found
+        except Exception:  # noqa: BLE001  a broken connection, of which the server keeps nothing
+            error = None
+        try:
+            self._dbapi.rollback()
+        except Exception:  # noqa: BLE001  likewise
+            pass
+        finally:
+            for undo in self._undo:
+                undo()
+        if error is not None:
+            raise error
+
+    def commit(self, user: object) -> None:
+        """Do what a commit of one connection does."""
+        with self._lock:
+            try:
+                self._send(self._ledger.check(user))
+            except Exception:
+                self._ledger.aborted(True)
+                self._send(self._ledger.rollback(user))
+                raise
+            self._send(self._ledger.commit(user))
+
+    def rollback(self, user: object) -> None:
+        """Do what a rollback of one connection does."""
+        with self._lock:
+            self._send(self._ledger.rollback(user))
+
+    def execute(self, statement: str, user: Any, call: Callable[[], Any]) -> Any:
+        """Make a call that executes a statement of one connection."""
+        with self._lock:
+            autocommit = self._autocommit.get(user, self._by_default)
+            self._send(self._ledger.before(user, writes=not _only_reads(statement), autocommit=autocommit))
+            try:
+                result = call()
+            except BaseException:
+                self._ledger.aborted(True)
+                raise
+            self._ledger.aborted(False)
+            return result
+
+    def choose_autocommit(self, user: object, level: str) -> None:
+        """Take note that one connection has chosen its isolation level; only ``AUTOCOMMIT`` has an effect."""
+        self._autocommit[user] = level.replace("_", " ").upper() == "AUTOCOMMIT"
+
+    def _take_engine(self, engine: Engine) -> None:
+        fairy = engine.raw_connection()
+        self._dbapi = fairy.dbapi_connection
+        pool, dialect = engine.pool, engine.dialect
+        shared = _OneConnection(pool, self._dbapi)
+        _RollingBack(self, dialect).install(dialect)
+        engine.pool = shared
+
+        def undo() -> None:
+            shared.cut_off()
+            _RollingBack.uninstall(dialect)
+            engine.pool = pool
+            fairy.close()
+
+        self._undo.append(undo)
+
+    def _take_connection(self, connection: Connection) -> None:
+        if connection.closed or connection.in_transaction():
+            state = "is closed" if connection.closed else "has a transaction open"
+            raise DefinitionError(
+                f"the connection cannot be rolled back for a test: it {state}",
+                hint="give an open connection before its first statement, or after commit() or rollback()",
+            )
+        engine, dialect = connection.engine, connection.dialect
+        self._dbapi = connection.connection.dbapi_connection
+        mine = copy.copy(engine)
+        mine.dialect = copy.copy(dialect)
+        _RollingBack(self, dialect).install(mine.dialect)
+        connection.engine, connection.dialect = mine, mine.dialect
+
+        def undo() -> None:
+            connection.engine, connection.dialect = engine, dialect
+            transaction = None if connection.closed else connection.get_transaction()
+            if transaction is not None:
+                transaction.close()
+
+        self._undo.append(undo)
+
+    def _restore_autocommit(self) -> None:
+        self._dbapi.autocommit = True
+
+    def _fetch(self, statement: str) -> Any:
+        cursor = self._dbapi.cursor()
+        try:
+            cursor.execute(statement)
+            return cursor.fetchall()
+        finally:
+            cursor.close()
+
+    def _send(self, statements: list[str]) -> None:
+        if not statements:
+            return
+        cursor = self._dbapi.cursor()
+        try:
+            for statement in statements:  # asyncpg takes one at a time
+                cursor.execute(statement)
+        except Exception as error:
+            if sqlstate_of(error) in LOST:
+                raise ended_by_hand() from None
+            raise
+        finally:
+            cursor.close()
+
+
+class _RollingBack:
+    """What a dialect does while the connections it speaks for make savepoints of their transactions."""
+
+    def __init__(self, rollback: SqlalchemyRollback, dialect: Any) -> None:
+        self._rollback = rollback
+        self._characteristics = dialect.connection_characteristics
+        self._usual = {name: getattr(dialect, name) for name in _REPLACED}
+
+    def install(self, dialect: Any) -> None:
+        """Replace a dialect's methods. Its class may not be changed in place: its layout differs from its bases'."""
+        for name in _REPLACED:
+            setattr(dialect, name, getattr(self, name))
+
+    @staticmethod
+    def uninstall(dialect: Any) -> None:
+        """Let it have its own again."""
+        for name in _REPLACED:
+            delattr(dialect, name)
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        self._rollback.commit(dbapi_connection)
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        self._rollback.rollback(dbapi_connection)
+
+    def do_close(self, dbapi_connection: Any) -> None:
+        pass  # the connection belongs to the engine's own pool
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        pass
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> Any:
+        return self._execute("do_execute", context, cursor, statement, parameters)
+
+    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> Any:
+        return self._execute("do_executemany", context, cursor, statement, parameters)
+
+    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> Any:
+        return self._execute("do_execute_no_params", context, cursor, statement)
+
+    def do_begin_twophase(self, connection: Any, xid: Any) -> None:
+        raise IsolationError(
+            "two-phase commit cannot be rolled back: no test in the mode 'rollback' can use it",
+            hint="use mode='pool' or 'template' for this test",
+        )
+
+    def _set_connection_characteristics(self, connection: Any, characteristics: Any) -> None:
+        """Remember AUTOCOMMIT. Levels and read-only transactions have no effect: they cannot change within one."""
+        outer = {name: value for name, value in characteristics.items() if self._characteristics[name].transactional}
+        if outer and not connection.in_transaction():
+            if "isolation_level" in outer:
+                self._rollback.choose_autocommit(connection.connection, outer["isolation_level"])
+            characteristics = {name: value for name, value in characteristics.items() if name not in outer}
+        if characteristics:
+            self._usual["_set_connection_characteristics"](connection, characteristics)
+
+    def _execute(self, name: str, context: Any, cursor: Any, statement: str, *rest: Any) -> Any:
+        call = self._usual[name]
+        if context is None:  # the dialect's own
+            return call(cursor, statement, *rest)
+        user = context._dbapi_connection
+        return self._rollback.execute(statement, user, lambda: call(cursor, statement, *rest, context))
+
+
+_REPLACED = (
+    "do_commit",
+    "do_rollback",
+    "do_close",
+    "do_terminate",
+    "do_execute",
+    "do_executemany",
+    "do_execute_no_params",
+    "do_begin_twophase",
+    "_set_connection_characteristics",
+)
+
+
+class _OneConnection(Pool):
+    """Gives out one connection as often as it is asked for it."""
+
+    def __init__(self, model: Pool, dbapi: Any) -> None:
+        super().__init__(lambda: dbapi, dialect=model._dialect, logging_name=model.logging_name, echo=model.echo)
+        self._dbapi = dbapi
+        self._asyncio = model._is_asyncio
+        self._free: list[ConnectionPoolEntry] = []
+        self._all: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    @property
+    def _is_asyncio(self) -> bool:
+        return self._asyncio
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if self._free:
+            return self._free.pop()
+        record = _ConnectionRecord(self, connect=False)  # no "connect" event: it was connected long ago
+        record.dbapi_connection = self._dbapi
+        self._all.add(record)
+        return record
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        self._free.append(record)
+
+    def dispose(self) -> None:
+        """Do nothing: an application that disposes of its engine at its end goes on with the same connection."""
+
+    def recreate(self) -> Pool:
+        return self
+
+    def status(self) -> str:
+        return "one connection, rolled back at the end of the test"
+
+    def cut_off(self) -> None:
+        """Take the connection away from whoever still has it."""
+        for record in list(self._all):
+            fairy = record.fairy_ref() if record.fairy_ref is not None else None
+            for holder in (record, fairy):
+                if holder is not None:
+                    holder.dbapi_connection = _Ended()
+
+
+class _Ended:
+    """What a connection that outlives its test has instead of the real one."""
+
+    def rollback(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise IsolationError(
+            f"{name}() on a connection of a test that is over: its transaction has been rolled back",
+            hint="open connections and sessions inside the test, or in fixtures that end before the rollback does",
+        )
+
+
+def _only_reads(statement: str) -> bool:
+    """Whether a statement certainly writes nothing, but by a function that it calls."""
+    text = statement.lstrip(" \t\r\n(").lower()
+    return text.startswith(("select", "with", "show", "values", "table", "explain")) and not any(
+        word in text for word in _WRITES
+    )
