@@ -94,7 +94,7 @@ class FailureLogs:
     def _leaving(self, container: Running) -> None:
         """Ask a container that is removed during a test: should the test fail yet, it would be too late."""
         if self._in_test and self._lines:
-            used = Used("", container, container.id, container.engine)  # type: ignore[arg-type]
+            used = Used("", container, container.id)  # type: ignore[arg-type]
             self._parting.update(self._ask([used]))
 
     def _ask(self, containers: list[Used]) -> dict[str, Account]:
@@ -122,20 +122,22 @@ def _account(used: Used, *, since: float, lines: int, kept: bool) -> Account:
     from podjig.pytest_plugin.command_lines import podman
 
     name = used.container.name or used.id[:12]
+    if not used.is_there:
+        return Account(name, "It has been removed.")
     died = ""
     try:
-        info = used.engine.inspect_container(used.id)
+        engine = used.container.engine
+        info = engine.inspect_container(used.id)
         name = info.name
         if info.state.ended:
             died = f"It has ended, with exit code {info.state.exit_code}"
             died += ", for want of memory.\n" if info.state.oom_killed else ".\n"
-        if not used.engine.info.local:
+        if not engine.info.local:
             since -= _SLACK
-        chunks = used.engine.logs(used.id, since=since, tail=_LINES_ASKED)
+        chunks = engine.logs(used.id, since=since, tail=_LINES_ASKED)
         wrote = b"".join(chunk.data for chunk in chunks).decode("utf-8", "replace").splitlines()
-        more = f"all of it: {podman(used.engine, 'logs', name)}"
-        if not kept and not used.container.borrowed:
-            more += " (--podjig-keep=on-failure keeps the container)"
+        lasting = kept or used.container.borrowed
+        more = f"all of it{'' if lasting else ', with --podjig-keep=on-failure'}: {podman(engine, 'logs', name)}"
     except ResourceNotFound:
         return Account(name, "It has been removed.", bool(died))
     except PodjigError as error:

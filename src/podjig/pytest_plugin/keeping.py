@@ -89,12 +89,12 @@ class Keeping:
         from podjig.pytest_plugin.command_lines import podman
 
         for used in self._usage.used_by(item):
-            if used.id in self._containers or not used.container.started:
+            if used.id in self._containers or not used.is_there:
                 continue
             try:
                 used.container.keep(KEPT_FOR, why=f"{item.nodeid} failed", hand_over=True)
                 name = used.container.inspect().name
-                opens = podman(used.engine, "exec", "-it", name, "sh")
+                opens = podman(used.container.engine, "exec", "-it", name, "sh")
             except PodjigError as error:
                 report.sections.append((f"podjig: {used.description}", f"It could not be kept: {error}"))
                 continue

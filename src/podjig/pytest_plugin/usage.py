@@ -15,7 +15,6 @@ from podjig.pytest_plugin.start import Start
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
     from podjig.container.observer import Startup
-    from podjig.engine.protocol import Engine
 
     Fixture = pytest.FixtureDef[Any]
 
@@ -29,13 +28,16 @@ class Used(NamedTuple):
         fixture: The fixture that gave or started it; empty where the test did.
         container: The container.
         id: Its id: the container itself forgets that when it is stopped.
-        engine: The engine that runs it.
     """
 
     fixture: str
     container: GenericContainer
     id: str
-    engine: Engine
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the container can still be asked."""
+        return self.container.started and self.container.id == self.id
 
     @property
     def description(self) -> str:
@@ -62,8 +64,9 @@ class Usage:
     def used_by(self, item: pytest.Item) -> list[Used]:
         """Return the containers that a test has used so far, also those that are gone since it began."""
         found = {used.id: used for used in self._of_test}
-        for fixture in self._fixtures_of(item):
-            found.update((used.id, used) for used in self._of_fixture.get(fixture, ()))
+        for fixture in self._fixtures_of(item):  # in the order of their setup: of several that give it, the first
+            for used in self._of_fixture[fixture]:
+                found.setdefault(used.id, used)
         return list(found.values())
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -86,9 +89,6 @@ class Usage:
         self._setting_up.pop()
         given = outcome.excinfo is None and _started_container(outcome.get_result())
         if given:
-            for others in self._of_fixture.values():  # started in the background while another was set up
-                others[:] = [used for used in others if used.id != given.id]
-            self._of_test = [used for used in self._of_test if used.id != given.id]
             self._note(fixturedef, given)
 
     def pytest_fixture_post_finalizer(self, fixturedef: Fixture) -> None:
@@ -102,10 +102,10 @@ class Usage:
         if self._setting_up:
             self._note(self._setting_up[-1], container)
         elif threading.current_thread() is threading.main_thread():
-            self._of_test.append(Used("", container, container.id, container.engine))
+            self._of_test.append(Used("", container, container.id))
 
     def _note(self, fixture: Fixture, container: GenericContainer) -> None:
-        used = Used(fixture.argname, container, container.id, container.engine)
+        used = Used(fixture.argname, container, container.id)
         known = self._of_fixture.setdefault(fixture, [])
         if all(each.id != used.id for each in known):
             known.append(used)
