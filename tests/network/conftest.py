@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,9 @@ from podjig import GenericContainer, Network
 from podjig.cleanup.libpod import LibpodClient
 from podjig.cleanup.session import session_of
 from podjig.engine.protocol import Engine
+from podjig.errors import CapabilityMissing
+from podjig.network.bridge import dns_servers
+from podjig.network.namespaces import run_inside
 
 
 def box(line: str = "sleep 600") -> GenericContainer:
@@ -51,6 +55,17 @@ def addresses(container: GenericContainer, name: str) -> list[str]:
 def resolves(container: GenericContainer, name: str) -> bool:
     """Whether the name server tells a container a name."""
     return any(container.exec(["nslookup", name]).exit_code == 0 for _ in range(TRIES))
+
+
+def bridge_address(engine: Engine, network: Network) -> str:
+    """The hardware address of a network's bridge; empty where it is not to be seen."""
+    command = ["ip", "-j", "link", "show", "dev", engine.inspect_network(network.name).interface]
+    for pid in dns_servers():
+        try:
+            return str(json.loads(run_inside(pid, command, what="look at the bridge"))[0]["address"])
+        except CapabilityMissing:
+            continue  # it serves other networks
+    return ""
 
 
 def until(true: Callable[[], bool], *, seconds: float = 20.0) -> None:

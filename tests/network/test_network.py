@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from network.conftest import Start, addresses, box, glibc, reads, resolves, until, web
-from podjig import GenericContainer, Network, RedisContainer
+from network.conftest import Start, addresses, box, bridge_address, glibc, reads, resolves, until, web
+from podjig import GenericContainer, Network, Pod, RedisContainer
 from podjig.cleanup.labels import SESSION
 from podjig.cleanup.libpod import LibpodClient
 from podjig.cleanup.session import session_of
@@ -159,6 +159,16 @@ def test_members_that_come_and_go_do_not_disturb_the_others(network: Network, st
     for other in others:
         other.stop()
         assert reads(client, "http://web/") == "hello"
+
+
+def test_the_bridge_keeps_its_address_from_its_first_member_on(engine: Engine, network: Network, start: Start) -> None:
+    with Pod(box(), networks=[network]):
+        before = bridge_address(engine, network)
+        assert before
+        # Left alone, a bridge has the lowest hardware address among its members'.
+        lowest = {"Networks": {network.name: {"static_mac": "02:00:00:00:00:07"}}}
+        start(box().with_network(network).with_kwargs(**lowest))
+        assert bridge_address(engine, network) == before
 
 
 def test_a_container_in_several_networks(network: Network, start: Start) -> None:

@@ -42,5 +42,4 @@ def test_ps_shows_a_pod_as_a_tree(make_pod: MakePod, where: Engine, unique: str)
         "container",
         "container",
     ]
-    if where.capabilities.pods:
-        assert [line.startswith("  ") for line in lines] == [False, True, True]
+    assert [line.startswith("  ") for line in lines] == [False, True, True]

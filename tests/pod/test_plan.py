@@ -105,7 +105,6 @@ def test_what_is_the_pods_cannot_be_a_members(memory: MemoryEngine) -> None:
         (box().with_network("net"), "networks="),
         (box().with_network_mode("host"), "network_mode="),
         (box().with_hostname("me"), "hostname="),
-        (box().with_keep(), "with_keep()"),
     ):
         assert way in refused(Pod(member, engine=memory))
     hosts = box("a").with_extra_host("x", "192.0.2.1"), box("b").with_extra_host("x", "192.0.2.2")

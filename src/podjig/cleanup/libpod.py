@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from podjig.cleanup.labels import KIND, NAME, SESSION, Kind, ours
+from podjig.cleanup.labels import KIND, NAME, POD, SESSION, Kind, ours
 from podjig.errors import EngineError, EngineRequestError, EngineTimeout, EngineUnavailable
 
 _PREFIX = "/v4.0.0/libpod"
@@ -45,7 +45,7 @@ class Resource:
         name: What people call it.
         labels: Its labels.
         status: A container's or pod's state; else empty.
-        pod: The id of a container's pod; empty if it is in none.
+        pod: The id of a container's pod, or of the container that stands in for one; empty if it is in none.
         image: The name of a container's image; else empty.
     """
 
@@ -98,6 +98,15 @@ class LibpodClient:
                 if made and not inherited:
                     found += _read(kind, item)
         return found
+
+    def image_id(self, name: str) -> str:
+        """Return the id of the image of that name; empty if there is none.
+
+        Raises:
+            EngineUnavailable, EngineTimeout: The engine does not answer.
+        """
+        status, body = self._call("GET", f"images/{quote(name, safe='/:@')}/json")
+        return str(body.get("Id", "")) if status < 400 else ""
 
     def everything(self) -> list[Resource]:
         """Return all containers, pods, networks, volumes and images there are, whosever.
@@ -308,7 +317,7 @@ def _read(kind: Kind, raw: Mapping[str, Any], *, all_names: bool = False) -> lis
                 name=(raw.get("Names") or [raw["Id"]])[0],
                 labels=labels,
                 status=raw.get("State", ""),
-                pod=raw.get("Pod") or "",
+                pod=raw.get("Pod") or labels.get(POD, ""),
                 image=raw.get("Image") or "",
             )
         ]

@@ -79,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     report = _Report(dry=arguments.dry_run)
     chosen: dict[Key, Entry] = {}
     if arguments.names:
-        considered = [entry for name in arguments.names if (entry := _named(name, entries, client, report))]
+        named = [entry for name in arguments.names if (entry := _named(name, entries, client, report))]
+        considered = [each for entry in named for each in (entry, *_held(entry, entries))]
     else:
         considered = entries
     for entry in considered:
@@ -138,6 +139,13 @@ def _named(name: str, entries: list[Entry], client: LibpodClient, report: _Repor
     else:
         report.refused(name, "there is nothing of that name; 'podjig ps' lists what there is")
     return None
+
+
+def _held(entry: Entry, entries: list[Entry]) -> list[Entry]:
+    """The members of the pod for which a container stands in: that goes after them."""
+    if entry.resource.kind != "container":
+        return []  # a pod of the engine's own takes its members along
+    return [member for member in entries if member.resource.pod == entry.resource.id]
 
 
 def _is_called(item: Resource, name: str) -> bool:

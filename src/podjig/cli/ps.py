@@ -98,16 +98,15 @@ def age(seconds: float) -> str:
 
 
 def _tree(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
-    """Yield the entries, each pod followed by its members, with whether it is one."""
-    pods = {entry.resource.id for entry in entries if entry.resource.kind == "pod"}
+    """Yield the entries, each with whether it is a pod's member; members follow their pod, or what stands in for it."""
+    there = {entry.resource.id for entry in entries}
     for entry in entries:
-        if entry.resource.pod in pods:
+        if entry.resource.pod in there:
             continue
         yield entry, False
-        if entry.resource.kind == "pod":
-            for member in entries:
-                if member.resource.pod == entry.resource.id:
-                    yield member, True
+        for member in entries:
+            if member.resource.pod == entry.resource.id:
+                yield member, True
 
 
 def _row(entry: Entry, member: bool) -> tuple[str, ...]:

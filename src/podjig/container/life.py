@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -47,24 +48,24 @@ class LifeMethods(FaultMethods):
     """From its start to its end."""
 
     def start(self) -> Self:
-        """Create and start the container and return self when it is ready. A failure leaves nothing behind.
-
-        Raises:
-            AlreadyStartedError: It is started.
-            EngineNotFound: There is no container engine.
-            ImageNotFound, ImagePullError: There is no such image.
-            ContainerStartError: The engine could not start it.
-            WaitTimeout: It was not ready in time.
-            ContainerExited: It ended before it was ready.
-        """
+        """Create and start the container and return self when it is ready."""
         return self._start_at(None)
 
-    def _start_at(self, place: Placement | None) -> Self:
-        """Start by itself, or at a place among others."""
-        self._check_not_started()
-        self._configure()
+    def _start_at(self, place: Placement | None, *, configured: bool = False, lifetime: float | None = None) -> Self:
+        """Start by itself, or at a place among others.
+
+        Args:
+            place: Where.
+            configured: Whether the definition is complete, and who calls tells the observers.
+            lifetime: Seconds until the engine ends it, if not as the settings say.
+        """
+        if not configured:
+            self._check_not_started()
+            self._configure()
         began = time.perf_counter()
         spec = self.spec() if place is None else place.place(self.spec())
+        if lifetime is not None and spec.lifetime is None:
+            spec = replace(spec, lifetime=lifetime)
         engine = place.engine if place is not None else self._chosen_engine or current_engine()
         self._place = place
         session = session_of(engine)
@@ -72,7 +73,7 @@ class LifeMethods(FaultMethods):
         self._pid = os.getpid()
         with nullcontext() if session is None else session.making():
             self._id = self._create(engine, spec, session)
-            if session is not None and self._keep is None:
+            if session is not None and (self._keep is None or place is not None):
                 session.opened("container", self._id, self._forget)
         try:
             for source, destination, mode in self._copies:
@@ -83,7 +84,8 @@ class LifeMethods(FaultMethods):
         except BaseException as error:
             self._abandon(error)
             raise
-        self._tell("started", time.perf_counter() - began)
+        if not configured:
+            self._tell("started", time.perf_counter() - began)
         return self
 
     def attach(self, id: str, *, engine: Engine | None = None) -> Self:
@@ -136,9 +138,10 @@ class LifeMethods(FaultMethods):
         grace = seconds(timeout, what="stop timeout")
         if self._id is None or self._pid != os.getpid():
             return
-        if self._borrowed or self._engine is None:
+        if self._borrowed:
             self._forget()
             return
+        assert self._engine is not None
         tell_leaving(self)
         if grace:
             self.thaw()
@@ -159,6 +162,7 @@ class LifeMethods(FaultMethods):
             ContainerStartError, WaitTimeout, ContainerExited: As for :meth:`start`; but it is not removed.
         """
         grace = seconds(timeout, what="stop timeout")
+        self._spoil("restart()")
         self.thaw()
         self.engine.stop_container(self.id, timeout=grace)
         self._close_relays()
@@ -172,7 +176,8 @@ class LifeMethods(FaultMethods):
     ) -> None:
         """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
 
-        Its named volumes, and its image if that was built by the session, are kept with it.
+        Its named volumes, and its image if that was built by the session, are kept with it; of a member of a pod, the
+        whole pod.
 
         ``podjig ps`` lists it; ``podjig clean NAME`` removes it, and so does any clean-up once it has expired.
         :meth:`with_keep` says the same before the start.
@@ -187,6 +192,9 @@ class LifeMethods(FaultMethods):
             NotStartedError: It is not started.
         """
         made, keep = self.id, Keep(duration=seconds(duration, what="duration"), why=why)
+        if self._place is not None:
+            self._place.keep(keep)
+            return
         if self._session is not None:
             spec = self.spec()
             uses: list[tuple[Kind, str]] = [("volume", mount.source) for mount in spec.mounts if mount.kind == "volume"]
@@ -225,7 +233,7 @@ class LifeMethods(FaultMethods):
         def create() -> str:
             if session is None:
                 return engine.create_container(spec)
-            owned = session.own(spec, keep=self._keep)
+            owned = session.own(spec, keep=self._keep if self._place is None else None)  # a pod is kept as one
             try:
                 return engine.create_container(owned)
             except NameInUse:
@@ -289,10 +297,18 @@ class LifeMethods(FaultMethods):
                 f"{self.description} is started", hint="stop() it first, or make another with clone()"
             )
 
-    def _tell(self, how: How, seconds: float) -> None:
+    def _tell(self, how: How, seconds: float, note: str = "") -> None:
         if observers:
             strategy = self.wait_strategy()
-            tell(Startup(container=self, how=how, seconds=seconds, waited_for=strategy.describe() if strategy else ""))
+            tell(
+                Startup(
+                    container=self,
+                    how=how,
+                    seconds=seconds,
+                    waited_for=strategy.describe() if strategy else "",
+                    note=note,
+                )
+            )
 
     def _wait(self) -> None:
         strategy = self.wait_strategy()
@@ -313,6 +329,8 @@ class LifeMethods(FaultMethods):
         if self._session is not None and self._id is not None:
             self._session.closed("container", self._id)
         self._close_relays()
-        engine = self._engine
+        engine, claim = self._engine, self._claim
         self.__dict__.update(NONE_YET)
         self._engine = engine  # get_docker_client() goes on with it
+        if claim is not None:
+            claim.release()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
+from podjig.cleanup.session import Keep
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
 from podjig.spec import ContainerSpec
@@ -29,6 +30,9 @@ class Placement(Protocol):
 
     def turn(self) -> AbstractContextManager[object]:
         """Enter to let the engine start a container there; others wait, where that makes all of them faster."""
+
+    def keep(self, keep: Keep) -> None:
+        """Keep it with all that runs there."""
 
     def published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         """Return where the host publishes the ports of all that run there."""

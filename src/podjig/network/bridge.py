@@ -32,7 +32,7 @@ def steady_bridge(engine: Engine, network: str) -> bool:
     info = engine.inspect_network(network)
     if info.driver != "bridge" or not info.interface or not info.gateways:
         return False
-    return any(_keep_address(pid, info.interface, info.gateways) for pid in _dns_servers())
+    return any(_keep_address(pid, info.interface, info.gateways) for pid in dns_servers())
 
 
 def _keep_address(pid: int, interface: str, gateways: tuple[str, ...]) -> bool:
@@ -48,7 +48,7 @@ def _keep_address(pid: int, interface: str, gateways: tuple[str, ...]) -> bool:
     return True
 
 
-def _dns_servers() -> Iterator[int]:
+def dns_servers() -> Iterator[int]:
     """Yield the processes of ours that serve names to networks."""
     for entry in Path("/proc").iterdir():
         try:

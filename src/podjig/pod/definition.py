@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from podjig.container import GenericContainer
+from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
 from podjig.pod.names import member_names
 from podjig.pod.plan import Member, check_member, check_order, gather_hosts, gather_ports, resolved
@@ -25,7 +26,7 @@ class PodDefinition:
 
     def __init__(
         self,
-        *,
+        *members: GenericContainer,
         name: str | None = None,
         hostname: str | None = None,
         share: Sequence[Namespace] = DEFAULT_SHARE,
@@ -35,6 +36,7 @@ class PodDefinition:
         memory: int | str | None = None,
         cpus: float | None = None,
         labels: Mapping[str, str] | None = None,
+        engine: Engine | None = None,
         engine_options: Mapping[str, Any] | None = None,
     ) -> None:
         if hostname is not None:
@@ -55,7 +57,10 @@ class PodDefinition:
             labels=dict(labels or {}),
             engine_options=dict(engine_options or {}),
         )
+        self._chosen_engine = engine
         self._members: list[Member] = []
+        for member in members:
+            self._append(Member(container=member))
 
     @property
     def members(self) -> tuple[GenericContainer, ...]:

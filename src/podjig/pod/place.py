@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from podjig.cleanup.labels import Kind
-from podjig.cleanup.session import Session
+from podjig.cleanup.labels import POD, Kind
+from podjig.cleanup.session import Keep, Session
 from podjig.container.definition import ContainerDefinition
 from podjig.engine.parallel import side_by_side
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
 from podjig.errors import CapabilityMissing, ContainerStartError
+from podjig.network.bridge import steady_bridge
 from podjig.pod.pause import pause_image
 from podjig.spec import LOOPBACK, ContainerSpec, Limits, NetworkAttachment, PodSpec
 from podjig.spec.namespace import Namespace
@@ -34,17 +35,21 @@ class Place(ABC):
         id: What the engine calls it.
         kind: What it is to the engine.
         names: The names of each member, by its ``id()``.
+        uses: What it cannot do without, besides its members.
+        on_keep: Called when a member is to be kept, which means the whole place.
     """
 
     kind: ClassVar[Kind]
 
-    def __init__(self, engine: Engine, id: str, spec: PodSpec) -> None:
+    def __init__(self, engine: Engine, id: str, spec: PodSpec, *, image: str | None) -> None:
         self.engine: Engine = engine
         self.id: str = id
         self.names: dict[int, list[str]] = {}
+        self.uses: tuple[tuple[Kind, str], ...] = () if image is None else (("image", image),)
+        self.on_keep: Callable[[Keep], None] | None = None
         self._spec = spec
         self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
-        self._closed = False
+        self._closed = self._joined = False
         self._mutex = threading.Lock()
         self._turns = threading.Semaphore(_STARTS_AT_ONCE)
 
@@ -67,9 +72,20 @@ class Place(ABC):
                 self._published = self._look()
             return self._published
 
-    def turn(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def turn(self) -> Iterator[None]:
         """Enter to let the engine start a member."""
-        return self._turns
+        with self._turns:
+            yield
+            if not self._joined:
+                self._joined = True  # the place's networks, with its first member
+                for network in self._spec.networks:
+                    steady_bridge(self.engine, network)
+
+    def keep(self, keep: Keep) -> None:
+        """Keep it with all its members."""
+        if self.on_keep is not None:
+            self.on_keep(keep)
 
     def name_of(self, container: ContainerDefinition) -> str:
         """Return a name under which the others find ``container``."""
@@ -124,7 +140,7 @@ class NativePod(Place):
             spec = replace(spec, labels={**spec.labels, **session.labels("pod")})
         if not engine.capabilities.infra:
             spec = replace(spec, infra_image=pause_image(engine, session))
-        super().__init__(engine, engine.create_pod(spec), spec)
+        super().__init__(engine, engine.create_pod(spec), spec, image=spec.infra_image)
 
     def place(self, spec: ContainerSpec) -> ContainerSpec:
         return replace(self._shared(spec), pod=self.id)
@@ -167,7 +183,7 @@ class Holder(Place):
             namespaces={"ipc": "shareable"} if "ipc" in spec.share else {},
             engine_options=spec.engine_options,
         )
-        super().__init__(engine, engine.create_container(holder), spec)
+        super().__init__(engine, engine.create_container(holder), spec, image=holder.image)
         try:
             engine.start_container(self.id)
         except BaseException:
@@ -177,7 +193,12 @@ class Holder(Place):
     def place(self, spec: ContainerSpec) -> ContainerSpec:
         join = f"container:{self.id}"
         namespaces: dict[Namespace, str] = {name: join for name in self._spec.share if name != "net"}
-        return replace(self._shared(spec), network_mode=join, namespaces={**namespaces, **spec.namespaces})
+        return replace(
+            self._shared(spec),
+            network_mode=join,
+            namespaces={**namespaces, **spec.namespaces},
+            labels={**spec.labels, POD: self.id},
+        )
 
     def remove(self, members: Sequence[str]) -> None:
         self.end(members)  # engines refuse to remove a container in whose namespaces others run

@@ -67,7 +67,7 @@ def check_member(container: GenericContainer, spec: ContainerSpec, pod: PodSpec)
 
     Raises:
         AlreadyStartedError: It is started already.
-        DefinitionError: It asks for a network, or a host name, while the pod's is shared; or to be kept.
+        DefinitionError: It asks for a network, or a host name, while the pod's is shared.
     """
     if container.started:
         raise AlreadyStartedError(
@@ -85,10 +85,6 @@ def check_member(container: GenericContainer, spec: ContainerSpec, pod: PodSpec)
                 f"{container.description} has {what} of its own, but the pod's members share the pod's",
                 hint=f"give it to the pod: Pod(..., {argument}...)",
             )
-    if container._keep is not None:  # noqa: SLF001  the pod asks its members
-        raise DefinitionError(
-            f"{container.description} is to be kept, but goes with its pod", hint="leave with_keep() out"
-        )
 
 
 def gather_ports(members: Iterable[Member]) -> tuple[Port, ...]:

@@ -9,20 +9,21 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from podjig.cleanup.session import Session, session_of
+from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container import GenericContainer
+from podjig.container.definition import KEEP
+from podjig.container.observer import tell_leaving
 from podjig.engine.discovery import current_engine
-from podjig.engine.protocol import Engine
 from podjig.engine.values import ExecResult
 from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
 from podjig.pod.definition import PodDefinition
 from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
+from podjig.pod.keeping import keep_pod, needs, wanted
 from podjig.pod.names import member_names
 from podjig.pod.place import Holder, NativePod, Place
 from podjig.pod.plan import Member, Needed, check_member, resolved
 from podjig.pod.starting import Start
-from podjig.spec.namespace import Namespace
-from podjig.spec.pod import DEFAULT_SHARE
+from podjig.spec import seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,39 +60,10 @@ class Pod(PodDefinition):
         DefinitionError: A member is none, or is given twice; a name is no host name; a namespace is unknown.
     """
 
-    def __init__(
-        self,
-        *members: GenericContainer,
-        name: str | None = None,
-        hostname: str | None = None,
-        share: Sequence[Namespace] = DEFAULT_SHARE,
-        userns: str | None = None,
-        networks: Sequence[Any] = (),
-        network_mode: str | None = None,
-        memory: int | str | None = None,
-        cpus: float | None = None,
-        labels: Mapping[str, str] | None = None,
-        engine: Engine | None = None,
-        engine_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            name=name,
-            hostname=hostname,
-            share=share,
-            userns=userns,
-            networks=networks,
-            network_mode=network_mode,
-            memory=memory,
-            cpus=cpus,
-            labels=labels,
-            engine_options=engine_options,
-        )
-        self._chosen_engine = engine
-        self._place: Place | None = None
-        self._session: Session | None = None
-        self._pid = 0
-        for member in members:
-            self.add(member)
+    _place: Place | None = None
+    _session: Session | None = None
+    _keep: Keep | None = None
+    _pid = 0
 
     @classmethod
     def from_kube_yaml(cls, manifest: str | os.PathLike[str], **fields: Any) -> Self:
@@ -191,7 +163,7 @@ class Pod(PodDefinition):
             self._place = place = kind(engine, spec, self._session)
             if self._session is not None:
                 self._session.opened(place.kind, place.id, self._forget)
-        place.names = self._names()
+        place.names, place.on_keep = self._names(), self._keep_all
         try:
             for member in members:
                 if member.init:
@@ -199,6 +171,9 @@ class Pod(PodDefinition):
             services = [member for member in members if not member.init]
             start = Start(services, lambda container: container._start_at(place), self._end_members)  # noqa: SLF001
             start.run()
+            keep = wanted(member.container for member in members)
+            if keep is not None:
+                self._keep_all(keep)
         except BaseException as error:
             self._abandon(error)
             raise
@@ -211,11 +186,28 @@ class Pod(PodDefinition):
         """
         if self._place is None or self._pid != os.getpid():
             return
-        containers = [member.container for member in self._members]
-        self._place.remove([container.id for container in containers if container.started])
+        containers = [member.container for member in self._members if member.container.started]
         for container in containers:
-            container._forget()  # noqa: SLF001  gone with the pod
+            tell_leaving(container)
+        self._place.remove([container.id for container in containers])
         self._forget()
+
+    def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
+        """Keep the started pod when its ``with`` block or session ends, to look at it or to use it again.
+
+        It is kept as one, with the images and named volumes of the session that its members use. ``podjig ps`` lists
+        it; ``podjig clean NAME`` removes it, and so does any clean-up once it has expired. A member that was defined
+        with :meth:`~podjig.GenericContainer.with_keep` says the same before the start, for the whole pod.
+
+        Args:
+            duration: Seconds from now until it expires. The engine ends it earlier if its lifetime (the setting
+                ``lifetime``) is over.
+            why: The reason, which ``podjig ps`` shows.
+
+        Raises:
+            NotStartedError: It is not started.
+        """
+        self._keep_all(Keep(duration=seconds(duration, what="duration"), why=why))
 
     def run(
         self,
@@ -250,13 +242,21 @@ class Pod(PodDefinition):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if self._keep is None:
+            self.stop()
+        else:
+            self._forget()
 
     def __repr__(self) -> str:
         state = f"started {self._place.id[:12]}" if self._place is not None else "not started"
         return f"<Pod {self.name or ''}({', '.join(m.image for m in self.members)}) {state}>"
 
     # How it is done
+
+    def _keep_all(self, keep: Keep) -> None:
+        place, self._keep = self._started_place(), keep
+        if self._session is not None:
+            keep_pod(self._session, place, [member.container for member in self._members], keep)
 
     def _start_late(self, member: Member, place: Place) -> None:
         container = member.container
@@ -267,6 +267,8 @@ class Pod(PodDefinition):
         place.names = self._names()
         container._start_at(place)  # noqa: SLF001  a pod is where containers start
         place.add_names(container.id, place.names[id(container)])
+        if self._keep is not None and self._session is not None:
+            self._session.keep("container", container.id, self._keep, uses=needs(container))
 
     def _end_members(self) -> None:
         """End what runs, so that those who wait for it see it end; :meth:`_abandon` clears away."""
@@ -286,10 +288,12 @@ class Pod(PodDefinition):
             self._forget()
 
     def _forget(self) -> None:
-        """Be as before the start."""
+        """Be as before the start: what there was is removed, or left to those who clean up."""
+        for member in self._members:
+            member.container._forget()  # noqa: SLF001  gone with the pod
         if self._session is not None and self._place is not None:
             self._session.closed(self._place.kind, self._place.id)
-        self._place = self._session = None
+        self._place = self._session = self._keep = None
 
     def _started_place(self) -> Place:
         if self._place is None:
