@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import copy
 import logging.config
 from collections.abc import Iterator
@@ -109,7 +110,7 @@ def _scripts_of(config: Config, description: str) -> ScriptDirectory:
 
     try:
         return ScriptDirectory.from_config(config)
-    except (CommandError, KeyError, ImportError) as error:
+    except (CommandError, configparser.Error, KeyError, ImportError) as error:
         raise DefinitionError(
             f"{description} has no usable folder of scripts: {error}",
             hint="set script_location in its [alembic] section",
