@@ -16,10 +16,12 @@ class KeptRecord:
     Attributes:
         until: When it expires, in seconds since the epoch.
         why: Why it is kept, in words.
+        lock: The lock of whoever is using it; empty where nobody says so.
     """
 
     until: float
     why: str
+    lock: str = ""
 
 
 class KeptRecords:
@@ -28,14 +30,14 @@ class KeptRecords:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, id: str, *, seconds: float, why: str) -> None:
+    def keep(self, id: str, *, seconds: float, why: str, lock: str = "") -> None:
         """Keep the resource with this id for ``seconds`` from now.
 
         Raises:
             OSError: The folder cannot be written to.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        record = KeptRecord(until=time.time() + seconds, why=why)
+        record = KeptRecord(until=time.time() + seconds, why=why, lock=lock)
         name = id.replace("/", "_")
         temporary = self._folder / f".{name}.new"
         temporary.write_text(json.dumps(asdict(record)), encoding="utf-8")
@@ -46,7 +48,7 @@ class KeptRecords:
         path = self._folder / id.replace("/", "_")
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            return KeptRecord(until=float(raw["until"]), why=str(raw["why"]))
+            return KeptRecord(until=float(raw["until"]), why=str(raw["why"]), lock=str(raw.get("lock", "")))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, LookupError):  # somebody edited it, and meant to keep what it is about

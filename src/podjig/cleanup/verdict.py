@@ -7,11 +7,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from podjig.cleanup.kept import KeptRecords
 from podjig.cleanup.labels import KEEP, LEASES, OWNER_BOOT, OWNER_HOST, SESSION, boot_id, expiry, format_time
 from podjig.cleanup.lease import LeaseFolder, LeaseState
+from podjig.cleanup.reuse import is_held
 
 Standing = Literal["alive", "ended", "kept", "expired", "unknown"]
 
@@ -71,6 +73,8 @@ class Judge:
         def verdict(standing: Standing, by: Remover, why: str) -> Verdict:
             return Verdict(standing=standing, by=by, why=why, until=until)
 
+        if self._in_use(id):
+            return verdict("alive", "nobody", "a run is using it, and leaves it for the next")
         if state is LeaseState.HELD:
             return verdict("alive", "nobody", "its session runs")
         if state is LeaseState.CLEANING:
@@ -103,6 +107,10 @@ class Judge:
         else:
             until, why = None if math.isinf(record.until) else record.until, record.why
         return until, "" if until is not None and until < self._now else why
+
+    def _in_use(self, id: str) -> bool:
+        record = self._kept.get(id)
+        return record is not None and bool(record.lock) and is_held(Path(record.lock))
 
     def _state(self, session: str) -> LeaseState:
         if session not in self._states:

@@ -52,6 +52,7 @@ class CommandMethods(Running):
         words = split_command(command)
         if not words:
             raise DefinitionError("the command to run is empty", hint="name a program and its arguments")
+        self._spoil("exec()")
         return self.engine.exec(
             self.id,
             words,
@@ -73,6 +74,7 @@ class CommandMethods(Running):
         Raises:
             CopyError: The source, or the destination's folder, does not exist.
         """
+        self._spoil("copy_into_container()")
         copy_in(self.engine, self.id, source, destination, mode)
 
     def copy_from_container(self, source: str, destination: str | os.PathLike[str] | None = None) -> bytes:

@@ -29,6 +29,7 @@ class FaultMethods(Running):
             NotStartedError: It is not started.
             CapabilityMissing: Neither works on this engine; the message has the reason.
         """
+        self._spoil("freeze()")
         if self._frozen is None or not self._frozen.active:
             self._frozen = _freeze(self.engine, self.id)
         return self._frozen
@@ -45,6 +46,7 @@ class FaultMethods(Running):
             NotStartedError: It is not started.
             EngineRequestError: Its program does not run.
         """
+        self._spoil("kill()")
         self.engine.kill_container(self.id, signal)
 
     def slow_link(
@@ -78,6 +80,7 @@ class FaultMethods(Running):
             raise DefinitionError(f"rate {rate!r} is not a number of bits per second")
         if not (wait or loss or rate):
             raise DefinitionError("slow_link() is given nothing to do", hint="give delay=, loss= or rate=")
+        self._spoil("slow_link()")
         link = Link(self.engine, self.id, delay=wait, jitter=spread, loss=loss, rate=rate)
         return Fault(f"tc {link.kind}", lambda: _quietly(link.restore))
 

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podjig.container.commands import CommandMethods
-from podjig.container.life import LifeMethods
 from podjig.container.output import OutputMethods
-from podjig.container.sharing import SharingMethods
+from podjig.container.reusing import ReuseMethods
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
 from podjig.engine.values import ContainerInfo
 
 
-class GenericContainer(LifeMethods, OutputMethods, CommandMethods, SharingMethods):
+class GenericContainer(ReuseMethods, OutputMethods, CommandMethods):
     """Any image as a running container.
 
     Constructing does no I/O; :meth:`start`, or entering a ``with`` block, creates and starts the container and
@@ -84,6 +83,7 @@ class GenericContainer(LifeMethods, OutputMethods, CommandMethods, SharingMethod
 
     def get_wrapped_container(self) -> Any:
         """Return the engine client's own object for it, for what podjig has no method for."""
+        self._spoil("get_wrapped_container()")
         return self.get_docker_client().containers.get(self.id)
 
     def get_docker_client(self) -> Any:

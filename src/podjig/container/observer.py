@@ -21,12 +21,14 @@ class Startup:
         how: Made and started; made by another process of this run; or left by an earlier run.
         seconds: How long that took.
         waited_for: What it waited for, in words; empty for nothing.
+        note: Why it was not taken up from an earlier run, if it might have been; empty if it was.
     """
 
     container: Running
     how: How
     seconds: float
     waited_for: str
+    note: str = ""
 
 
 observers: list[Callable[[Startup], None]] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podjig import config
@@ -20,7 +22,16 @@ from podjig.spec import Port
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from podjig.cleanup.reuse import Claim
     from podjig.cleanup.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Where the ports of a container are published, where that is known without asking its engine."""
+
+    host: str
+    ports: Mapping[str, int]
 
 
 NONE_YET: dict[str, Any] = {
@@ -34,6 +45,9 @@ NONE_YET: dict[str, Any] = {
     "_restarted_at": None,
     "_borrowed": False,
     "_part": None,
+    "_found": None,
+    "_claim": None,
+    "_reuse_key": None,
 }
 """Attributes that say what was started, as they are where nothing is; a clone has none of it."""
 
@@ -51,6 +65,9 @@ class Running(ContainerDefinition):
     _restarted_at: float | None
     _borrowed: bool
     _part: str | None
+    _found: Found | None
+    _claim: Claim | None
+    _reuse_key: str | None
 
     def __init__(self, image: str, engine: Engine | None) -> None:
         super().__init__(image)
@@ -125,7 +142,7 @@ class Running(ContainerDefinition):
 
     def get_container_host_ip(self) -> str:
         """Return the host on which tests reach its published ports: ``"localhost"`` for an engine on this machine."""
-        return config.current()[config.HOST] or self.engine.info.host
+        return self._found.host if self._found else config.current()[config.HOST] or self.engine.info.host
 
     def get_exposed_port(self, port: int | str) -> int:
         """Return the host's port that publishes the container's ``port`` (``5432``, ``"5353/udp"``).
@@ -135,6 +152,8 @@ class Running(ContainerDefinition):
             PortError: The port is malformed or not published.
         """
         wanted = Port.parse(port)
+        if self._found is not None and wanted.key in self._found.ports:
+            return self._found.ports[wanted.key]
         place, info = self._place, self._info
         ports = place.published() if place is not None else (info or self.inspect()).ports
         published = ports.get(wanted.key)
@@ -145,6 +164,13 @@ class Running(ContainerDefinition):
                 hint=f"add with_exposed_ports({port!r}) before it starts",
             )
         return published[0].host
+
+    def _spoil(self, what: str) -> None:
+        """Before something is done to it that nobody can undo: no later run is to take it up again."""
+        if self._reuse_key is not None and self._id is not None:
+            from podjig.cleanup import reuse
+
+            reuse.spoil(self._reuse_key, self._id, what)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self).__new__(type(self))

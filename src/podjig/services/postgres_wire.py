@@ -25,6 +25,10 @@ Row = tuple["str | None", ...]
 _PROTOCOL = 196608  # 3.0
 
 
+_ANSWER = 60.0
+"""Seconds for the answer to a statement."""
+
+
 class PostgresWire:
     """A connection for podjig's own use. Every statement is a transaction of its own.
 
@@ -33,7 +37,7 @@ class PostgresWire:
         user: A role that may log in.
         password: Its password.
         database: The database.
-        timeout: Seconds for the connection and for each answer.
+        timeout: Seconds until it must have let us in.
 
     Raises:
         ServerRefusal: The server does not let it in.
@@ -42,7 +46,7 @@ class PostgresWire:
     """
 
     def __init__(
-        self, address: tuple[str, int], *, user: str, password: str, database: str, timeout: float = 30.0
+        self, address: tuple[str, int], *, user: str, password: str, database: str, timeout: float = 5.0
     ) -> None:
         self._socket = socket.create_connection(address, timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -53,6 +57,7 @@ class PostgresWire:
             self._socket.sendall(struct.pack("!i", len(body) + 4) + body)
             self._authenticate(user, password)
             self._until_ready()
+            self._socket.settimeout(_ANSWER)
         except BaseException:
             self.close()
             raise

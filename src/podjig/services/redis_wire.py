@@ -15,26 +15,31 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_ANSWER = 60.0
+"""Seconds for the answer to a statement."""
+
+
 class RedisWire:
     """A connection for podjig's own use.
 
     Args:
         address: Host and port.
         password: The default user's; ``None`` for none.
-        timeout: Seconds for the connection and for each answer.
+        timeout: Seconds until it must have let us in.
 
     Raises:
         ServerRefusal: The password is wrong.
         OSError: There is no server.
     """
 
-    def __init__(self, address: tuple[str, int], *, password: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(self, address: tuple[str, int], *, password: str | None = None, timeout: float = 5.0) -> None:
         self._socket = socket.create_connection(address, timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._read = self._socket.makefile("rb")
         try:
             if password:
                 self.run(("AUTH", password))
+            self._socket.settimeout(_ANSWER)
         except BaseException:
             self.close()
             raise

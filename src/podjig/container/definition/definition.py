@@ -24,6 +24,9 @@ from podjig.wait.strategy import Condition, WaitStrategy
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+REUSE = 8 * 3600.0
+"""Seconds a container is kept for reuse since it was last used, unless told otherwise."""
+
 KEEP = 24 * 3600.0
 """Seconds a container is kept on purpose unless told otherwise."""
 
@@ -68,6 +71,18 @@ class ContainerDefinition(ProgramMethods, LimitMethods, NetworkMethods, FileMeth
     def with_keep(self, duration: float | timedelta = KEEP, why: str = "kept by its definition") -> Self:
         """Keep it for ``duration`` seconds when its ``with`` block or session ends; see ``GenericContainer.keep``."""
         self._keep = Keep(duration=seconds(duration, what="duration"), why=why)
+        return self
+
+    def with_reuse(self, duration: float | timedelta = REUSE) -> Self:
+        """Leave it running at the end, and let the next run with the same definition take it up, made as new.
+
+        It is kept for ``duration`` seconds since it was last started or taken up. One that cannot be reused is started
+        and removed as ever; so is a second one beside the first. ``podjig ps`` lists what is kept.
+
+        For services whose state podjig can make as new: PostgreSQL and Redis. No run takes it up again after exec(),
+        copy_into_container(), restart() or a fault made on purpose: nobody could say what that has changed.
+        """
+        self._reuse = seconds(duration, what="duration")
         return self
 
     # The rest

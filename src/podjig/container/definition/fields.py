@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from podjig.cleanup.reuse import Claim
 from podjig.cleanup.session import Keep
 from podjig.container.addresses import Render
 from podjig.container.files import Source
@@ -44,6 +46,8 @@ class Fields:
         self._strategy: WaitStrategy | None = None
         self._startup_timeout: float | None = None
         self._keep: Keep | None = None
+        self._reuse: float | None = None
+        self._claim_by: Callable[[str], Claim | None] | None = None  # who holds the claims of this run
 
     def _set(self, **fields: Any) -> Self:
         self._fields.update(fields)
