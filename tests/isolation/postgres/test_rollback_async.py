@@ -1,5 +1,7 @@
 """What arollback() takes back, of each asynchronous driver."""
 
+# ruff: noqa: PT012  blocks that end in an exception are what is tested
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -14,7 +14,7 @@ from podjig.isolation.postgres.rollback import arollback, rollback
 from podjig.isolation.postgres.server import PostgresServer
 
 pytest.importorskip("greenlet", reason="SQLAlchemy[asyncio] is not installed")
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine  # noqa: E402
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 pytestmark = pytest.mark.anyio
 

@@ -5,6 +5,8 @@ its own that fails does not take the rest with it, BEGIN, COMMIT and ROLLBACK se
 and a commit checks deferred constraints. Statements made by ``prepare()`` are sent as they are.
 """
 
+# ruff: noqa: SLF001  a transaction can be replaced only from inside the driver
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

@@ -4,22 +4,19 @@ psycopg sends BEGIN, COMMIT and ROLLBACK in three generators that its synchronou
 overriding these is what keeps every kind of cursor, COPY, pipelines and ``transaction()`` blocks working unchanged.
 """
 
+# ruff: noqa: SLF001  a transaction can be replaced only from inside the driver
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from podjig.errors import DefinitionError, IsolationError
 from podjig.isolation.postgres.rollback.ledger import BEGIN, DEFERRED, END, LOST, Ledger, ended_by_hand
-
-if TYPE_CHECKING:
-    _Base = psycopg.connection._connection_base.BaseConnection[Any]  # type: ignore[attr-defined]
-else:
-    _Base = object
 
 _Steps = Generator[Any, Any, Any]
 
@@ -34,11 +31,21 @@ class _Info(psycopg.ConnectionInfo):
         return TransactionStatus.IDLE if self.idle else super().transaction_status
 
 
-class _Shared(_Base):  # type: ignore[misc]
-    """What the two kinds have in common."""
+class _Shared:
+    """What the two kinds have in common, put in front of psycopg's class."""
 
     _podjig: Ledger
     _podjig_closed: bool
+
+    # psycopg's
+    pgconn: Any
+    _adapters: Any
+    _autocommit: bool
+    _exec_command: Any
+    _num_transactions: int
+    _pipeline: Any
+    _prepared: Any
+    _tpc: Any
 
     def _start_query(self) -> _Steps:
         if self._num_transactions:
@@ -51,14 +58,14 @@ class _Shared(_Base):  # type: ignore[misc]
 
     def _commit_gen(self) -> _Steps:
         if self._num_transactions or self._tpc:
-            yield from super()._commit_gen()  # which refuses
+            yield from super()._commit_gen()  # type: ignore[misc]  # which refuses
         self._look()
         if not self._podjig.idle(self):
             yield from self._keep()
 
     def _rollback_gen(self) -> _Steps:
         if self._num_transactions or self._tpc:
-            yield from super()._rollback_gen()  # which refuses
+            yield from super()._rollback_gen()  # type: ignore[misc]  # which refuses
         if self._pipeline:
             yield from self._pipeline._sync_gen()
         self._look()
@@ -76,6 +83,12 @@ class _Shared(_Base):  # type: ignore[misc]
             raise
         yield from self._send(self._podjig.commit(self))
 
+    def _undo_on_close(self) -> _Steps:
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            return  # ended behind our back, which is told at the real end
+        self._look()
+        yield from self._send(self._podjig.rollback(self))
+
     def _tpc_begin_gen(self, xid: Any) -> _Steps:  # noqa: ARG002  psycopg's signature
         raise IsolationError(
             "two-phase commit cannot be rolled back: no test in the mode 'rollback' can use it",
@@ -85,12 +98,12 @@ class _Shared(_Base):  # type: ignore[misc]
 
     def _check_intrans_gen(self, attribute: str) -> _Steps:
         if not self._podjig.idle(self):
-            yield from super()._check_intrans_gen(attribute)  # which refuses
+            yield from super()._check_intrans_gen(attribute)  # type: ignore[misc]  # which refuses
 
     def _check_connection_ok(self) -> None:
         if self._podjig_closed:
             raise psycopg.OperationalError("the connection is closed")
-        super()._check_connection_ok()
+        super()._check_connection_ok()  # type: ignore[misc]
 
     def _look(self) -> None:
         """See what the last statement, whoever sent it, has left."""
@@ -137,10 +150,6 @@ class RollbackConnection(_Shared, psycopg.Connection[Any]):  # type: ignore[misc
                 self.wait(self._undo_on_close())
         self._podjig_closed = True
 
-    def _undo_on_close(self) -> _Steps:
-        self._look()
-        yield from self._send(self._podjig.rollback(self))
-
     @contextmanager
     def transaction(
         self, savepoint_name: str | None = None, force_rollback: bool = False
@@ -168,8 +177,6 @@ class AsyncRollbackConnection(_Shared, psycopg.AsyncConnection[Any]):  # type: i
             async with self.lock:
                 await self.wait(self._undo_on_close())
         self._podjig_closed = True
-
-    _undo_on_close = RollbackConnection._undo_on_close
 
     @asynccontextmanager
     async def transaction(

@@ -6,12 +6,15 @@ commit or roll back. So whatever uses the engine takes part: sessions, ``engine.
 engine long ago; with any driver, synchronous or not.
 """
 
+# ruff: noqa: SLF001  a transaction can be replaced only from inside the driver
+
 from __future__ import annotations
 
 import copy
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection, Engine
@@ -44,6 +47,7 @@ class SqlalchemyRollback:
                 hint="rollback() knows PostgreSQL only",
             )
         self._target = target
+        self._dialect = target.dialect
         self._ledger = Ledger()
         self._lock = threading.RLock()  # an application may use its engine in several threads
         self._autocommit: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
@@ -78,22 +82,25 @@ class SqlalchemyRollback:
         Raises:
             IsolationError: The transaction was ended by the code under test: something may have been kept.
         """
-        error: IsolationError | None = None
+        broken = self._dialect.loaded_dbapi.Error  # of a broken connection the server keeps nothing
         try:
-            self._send([f"ROLLBACK TO SAVEPOINT {OUTER}", "SELECT pg_advisory_unlock_all()"])
-        except IsolationError as found:
-            error = found
-        except Exception:  # noqa: BLE001  a broken connection, of which the server keeps nothing
-            error = None
-        try:
-            self._dbapi.rollback()
-        except Exception:  # noqa: BLE001  likewise
-            pass
+            with suppress(broken):
+                self._send([f"ROLLBACK TO SAVEPOINT {OUTER}", "SELECT pg_advisory_unlock_all()"])
         finally:
-            for undo in self._undo:
-                undo()
-        if error is not None:
-            raise error
+            with suppress(broken):
+                self._dbapi.rollback()
+            self.leave()
+
+    def join(self, dbapi_connection: Any, ledger: Ledger) -> None:
+        """Become part of a transaction that somebody else begins and ends, with an engine of nobody else's."""
+        assert isinstance(self._target, Engine)
+        self._dbapi, self._ledger = dbapi_connection, ledger
+        self._replace(self._target)
+
+    def leave(self) -> None:
+        """Undo what :meth:`join` did."""
+        for undo in self._undo:
+            undo()
 
     def commit(self, user: object) -> None:
         """Do what a commit of one connection does."""
@@ -131,6 +138,11 @@ class SqlalchemyRollback:
     def _take_engine(self, engine: Engine) -> None:
         fairy = engine.raw_connection()
         self._dbapi = fairy.dbapi_connection
+        self._replace(engine)
+        self._undo.append(fairy.close)
+
+    def _replace(self, engine: Engine) -> None:
+        """Have an engine work on the one connection."""
         pool, dialect = engine.pool, engine.dialect
         shared = _OneConnection(pool, self._dbapi)
         _RollingBack(self, dialect).install(dialect)
@@ -140,7 +152,6 @@ class SqlalchemyRollback:
             shared.cut_off()
             _RollingBack.uninstall(dialect)
             engine.pool = pool
-            fairy.close()
 
         self._undo.append(undo)
 
@@ -232,7 +243,7 @@ class _RollingBack:
     def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> Any:
         return self._execute("do_execute_no_params", context, cursor, statement)
 
-    def do_begin_twophase(self, connection: Any, xid: Any) -> None:
+    def do_begin_twophase(self, connection: Any, xid: Any) -> None:  # noqa: ARG002  SQLAlchemy's signature
         raise IsolationError(
             "two-phase commit cannot be rolled back: no test in the mode 'rollback' can use it",
             hint="use mode='pool' or 'template' for this test",

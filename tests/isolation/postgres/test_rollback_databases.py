@@ -1,0 +1,164 @@
+"""One database for each process, one transaction for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from podjig.errors import DefinitionError, IsolationError
+from podjig.isolation.postgres.database import PostgresDatabase
+from podjig.isolation.postgres.databases import PostgresDatabases
+from podjig.isolation.postgres.migration.choice import migration
+from podjig.isolation.postgres.server import PostgresServer
+from podjig.isolation.postgres.template import ensure_template
+
+SCHEMA = "CREATE TABLE person (name text PRIMARY KEY); INSERT INTO person VALUES ('eve')"
+
+
+def migrate(database: PostgresDatabase) -> None:
+    with database.connect() as connection:
+        connection.execute(SCHEMA)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def template(server: PostgresServer) -> None:
+    """The template stays as long as the server: it is no database that a test leaves."""
+    ensure_template(server, migration(migrate))
+
+
+@pytest.fixture
+def databases(server: PostgresServer, unchanged: None) -> Iterator[PostgresDatabases]:
+    with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
+        yield databases
+        assert databases.leftovers() == []
+
+
+def people(connection: Any) -> list[str]:
+    return [name for (name,) in connection.execute(text_of(connection, "SELECT name FROM person ORDER BY 1"))]
+
+
+def text_of(connection: Any, statement: str) -> Any:
+    return statement if isinstance(connection, psycopg.Connection) else text(statement)
+
+
+@pytest.mark.usefixtures("databases")
+class TestADatabase:
+    def test_is_as_migrated_after_whatever_a_test_did(self, databases: PostgresDatabases) -> None:
+        names = set()
+        for _ in range(3):
+            with databases.database() as database:
+                names.add(database.name)
+                with database.connect() as connection:
+                    assert people(connection) == ["eve"]
+                    connection.execute("DELETE FROM person")
+                    connection.execute("CREATE TABLE more ()")
+                    connection.execute("CREATE ROLE somebody")
+                with database.connect() as connection:
+                    assert people(connection) == []
+        assert len(names) == 1
+
+    def test_is_seen_alike_by_all_its_connections_and_its_engine(self, databases: Any) -> None:
+        for _ in range(2):
+            with databases.database() as database:
+                engine = database.engine()
+                with database.connect() as connection:
+                    connection.execute("INSERT INTO person VALUES ('ada')")
+                with Session(engine) as session:
+                    assert people(session) == ["ada", "eve"]
+                    session.execute(text("INSERT INTO person VALUES ('bob')"))
+                    session.rollback()
+                    session.execute(text("INSERT INTO person VALUES ('cyd')"))
+                    session.commit()
+                with database.connect(row_factory=dict_row, autocommit=True) as connection:
+                    found = connection.execute("SELECT name FROM person WHERE name <> 'eve' ORDER BY 1")
+                    assert found.fetchall() == [{"name": "ada"}, {"name": "cyd"}]
+
+    def test_has_no_url(self, databases: PostgresDatabases) -> None:
+        with databases.database() as database:
+            for what in ("url", "dsn"):
+                with pytest.raises(IsolationError, match=r"no URL in the mode 'rollback'.*\n.*mode='pool'"):
+                    getattr(database, what)
+
+    def test_cannot_be_connected_to_with_other_parameters(self, databases: PostgresDatabases) -> None:
+        with databases.database() as database, pytest.raises(DefinitionError, match="application_name"):
+            database.connect(application_name="mine")
+
+    def test_that_was_given_back_gives_nothing_out(self, databases: PostgresDatabases) -> None:
+        with databases.database() as database:
+            connection = database.connect()
+        with pytest.raises(IsolationError, match="given back"):
+            database.connect()
+        with pytest.raises((IsolationError, psycopg.Error)):
+            connection.execute("SELECT 1")
+
+    def test_is_another_where_two_are_wanted_at_once(self, databases: PostgresDatabases) -> None:
+        with databases.database() as one, databases.database() as other:
+            assert one.name != other.name
+            with one.connect() as connection:
+                connection.execute("DELETE FROM person")
+            with other.connect() as connection:
+                assert people(connection) == ["eve"]
+
+    def test_is_another_after_its_server_process_ended(
+        self, databases: PostgresDatabases, server: PostgresServer
+    ) -> None:
+        for _ in range(2):
+            with databases.database() as database:
+                connection = database.connect()
+                assert people(connection) == ["eve"]
+                with server.connect() as other:
+                    other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+
+
+def test_a_transaction_ended_by_sql_is_told_of_and_its_database_not_used_again(
+    server: PostgresServer, unchanged: None
+) -> None:
+    with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
+        with databases.database("test_of_mine") as first, first.connect() as connection:
+            connection.execute("DELETE FROM person")
+            connection.execute("COMMIT")
+            connection.close()
+        (left,) = databases.leftovers()
+        assert left.requester == "test_of_mine"
+        assert "sent as SQL" in left.what
+        with databases.database() as second, second.connect() as connection:
+            assert second.name != first.name
+            assert people(connection) == ["eve"]
+
+
+def test_what_is_kept_can_be_looked_at(server: PostgresServer) -> None:
+    with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
+        state = databases.acquire("test_that_failed")
+        with state.connect() as connection:
+            connection.execute("INSERT INTO person VALUES ('ada')")
+        databases.release(state, keep=True)
+        with databases.database() as database, database.connect() as connection:
+            assert people(connection) == ["eve"]
+    with server.connect(state.name) as connection:
+        assert people(connection) == ["ada", "eve"]
+    with server.connect() as connection:
+        connection.execute(f"DROP DATABASE {state.name} WITH (FORCE)".encode())
+
+
+def test_a_forked_child_has_a_database_of_its_own(databases: PostgresDatabases) -> None:
+    with databases.database() as database:
+        connection = database.connect()
+        connection.execute("DELETE FROM person")
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                with databases.database() as own, own.connect() as other:
+                    code = 0 if own.name != database.name and people(other) == ["eve"] else 2
+                databases.close()
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        assert people(connection) == []
