@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from podjig import config
+from podjig.engine.protocol import Engine
 
 SUITE = Path(__file__).parents[2]
 
@@ -21,6 +24,15 @@ def project(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     images = config.load(folder=SUITE)[config.IMAGES]
     monkeypatch.setenv("PODJIG_IMAGE_MAP", ",".join(f"{name}={stand_in}" for name, stand_in in images.items()))
     return pytester
+
+
+@pytest.fixture
+def mark(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A label that the project's containers carry; at the end none of them may be left."""
+    value = uuid.uuid4().hex
+    monkeypatch.setenv("MARK", value)
+    yield value
+    assert engine.list_containers(labels={"podjig-test": value}) == []
 
 
 @pytest.fixture

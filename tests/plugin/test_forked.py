@@ -1,0 +1,81 @@
+"""Tests that run in forked children share what the session has."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("pytest_forked")
+
+CONFTEST = """
+import os
+import pytest_forked
+from podjig import GenericContainer, container_fixture
+
+def box():
+    return GenericContainer("busybox", command="sleep 600").with_labels({"podjig-test": os.environ["MARK"]})
+
+one = container_fixture(box())
+two = container_fixture(box())
+narrow = container_fixture(box(), scope="function")
+
+serialize_report = pytest_forked.serialize_report
+
+def without_id(report):
+    serialized = serialize_report(report)
+    serialized.pop("_id", None)  # pytest-forked 1.7.5 cannot send this, which pytest 9.2 has instead of:
+    return {**serialized, "nodeid": report.nodeid}
+
+pytest_forked.serialize_report = without_id
+"""
+
+TESTS = """
+import os
+import pathlib
+import pytest
+
+@pytest.mark.parametrize("n", range(3))
+def test_it(one, two, narrow, n):
+    with pathlib.Path(__file__).with_name("ids").open("a") as file:
+        print(os.getpid(), one.id, narrow.id, file=file)
+    assert one.exec(["echo", str(n)]).output == b"%d\\n" % n
+    assert two.status == narrow.status == "running"
+"""
+
+
+@pytest.mark.usefixtures("mark")
+@pytest.mark.parametrize("options", [["--forked"], ["--forked", "--podjig-early"], ["--forked", "-n", "1"]])
+def test_children_share_the_sessions_containers(project: pytest.Pytester, options: list[str]) -> None:
+    project.makeconftest(CONFTEST)
+    project.makepyfile(TESTS)
+    project.runpytest_subprocess("-p", "no:randomly", *options).assert_outcomes(passed=3)
+    lines = [line.split() for line in (project.path / "ids").read_text(encoding="utf-8").splitlines()]
+    pids, shared, narrow = (set(column) for column in zip(*lines, strict=True))
+    assert len(pids) == 3, "no children were forked"
+    assert len(shared) == 1
+    assert len(narrow) == 3
+
+
+@pytest.mark.usefixtures("mark")
+def test_a_child_that_crashes_leaves_them_to_the_next(project: pytest.Pytester) -> None:
+    project.makeconftest(CONFTEST)
+    project.makepyfile(
+        "import os, signal\n"
+        "def test_a(one):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "def test_b(one):\n    assert one.status == 'running'\n"
+        "def test_c(one):\n    os._exit(0)\n"
+        "def test_d(one):\n    assert one.status == 'running'\n"
+    )
+    result = project.runpytest_subprocess("-p", "no:randomly", "--forked")
+    result.assert_outcomes(passed=2, failed=2)
+
+
+@pytest.mark.usefixtures("mark")
+def test_a_container_that_does_not_start_fails_each_child(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        CONFTEST + "\nbad = container_fixture(GenericContainer('busybox', command='sh -c \"exit 3\"')"
+        ".with_labels({'podjig-test': os.environ['MARK']}).waiting_for(lambda container: False))"
+    )
+    project.makepyfile("def test_a(bad): pass\ndef test_b(bad, one): pass")
+    result = project.runpytest_subprocess("--forked")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*exit*3*"])
