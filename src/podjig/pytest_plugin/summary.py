@@ -61,9 +61,9 @@ def _services(alike: list[ServiceRecord]) -> str:
                 f" {len(which)} times, {seconds / len(which):.2f} s each" if len(which) > 1 else f" in {seconds:.2f} s"
             )
             words.append(how + many)
-    workers = {each.worker for each in alike if each.how == "shared"}
-    if workers:
-        words.append(f"shared by {len(workers)} worker{'' if len(workers) == 1 else 's'}")
+    if any(each.how == "shared" for each in alike):
+        workers = len({each.worker for each in alike})
+        words.append(f"shared by {workers} worker{'' if workers == 1 else 's'}")
     if first.waited_for:
         words.append(f"waited for {first.waited_for}")
     return f"{_name(first)}: {', '.join(words)}"
