@@ -9,8 +9,8 @@ from podjig.errors import IsolationError
 if TYPE_CHECKING:
     from psycopg import Connection
 
-FOR_A_TEST = 4
-"""Connections that one test may well open at once: its own, and an engine's pool or a second thread."""
+FOR_A_TEST = 2
+"""Connections that one test may well have at once: its own, and that of the application under test."""
 
 
 def check_capacity(connection: Connection[Any], *, workers: int, ours: int, shared: int = 0) -> None:

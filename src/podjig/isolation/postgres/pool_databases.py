@@ -24,61 +24,64 @@ class PoolDatabases:
     Works in a forked child as well: that has databases of its own from the same broker.
     """
 
-    def __init__(self, server: PostgresServer, *, migration: Migration, worker: str = "", workers: int = 1) -> None:
-        """Make the template unless the server has it.
+    def __init__(self, server: PostgresServer, *, migration: Migration, worker: str = "", workers: int = 1) -> None:  # noqa: ARG002  every way takes the same
+        """Remember what to make; nothing is done before the first use.
 
         Args:
             server: The server.
             migration: What makes the schema.
             worker: This process's name among those that share the server.
             workers: How many these are.
-
-        Raises:
-            MigrationError: The migration failed.
-            IsolationError: The server refuses.
         """
         self._server = server
-        self._template = ensure_template(server, migration)
-        self._worker = worker
+        self._migration = migration
+        self._template: str | None = None
         self._workers = workers
         self._client: PoolClient | None = None
         self._given: dict[str, str] = {}
-        self._abandoned: list[PoolClient] = []
+        self._left: list[Leftover] = []
+        self._parents: list[PoolClient] = []
 
     def acquire(self, requester: str = "") -> PostgresDatabase:
         """Return a clean database; see :class:`podjig.isolation.protocol.Isolation`.
 
         Raises:
+            MigrationError: The migration failed.
             IsolationError: There is none to be had.
         """
-        database = self._here().acquire()
+        self._leave_the_parents()
+        if self._client is None:
+            self._template = self._template or ensure_template(self._server, self._migration)
+            self._client = PoolClient(self._server, self._template, workers=self._workers)
+        database = self._client.acquire()
         self._given[database.name] = requester
         return database
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
-        """Take a database back; the broker drops it. One that an ended process had is gone with it."""
+        """Take a database back; the broker drops it. In a forked child, the parent's are the parent's."""
+        self._leave_the_parents()
         requester = self._given.pop(state.name, None)
-        if requester is not None and isinstance(state, WarmDatabase):
-            self._here().release(state, requester, keep=keep)
+        if requester is not None and self._client is not None and isinstance(state, WarmDatabase):
+            self._client.release(state, requester, keep=keep)
 
     def leftovers(self) -> list[Leftover]:
         """Return what was found left behind since the last call; the broker finds it some milliseconds after a test."""
-        return self._here().leftovers()
+        self._leave_the_parents()
+        found, self._left = self._left, []
+        return [*found, *(self._client.leftovers() if self._client is not None else [])]
 
     def close(self) -> None:
         """Give back everything but what is kept. Safe to call twice."""
+        self._leave_the_parents()
         client, self._client = self._client, None
-        if client is not None and client.pid == os.getpid():
+        if client is not None:
             client.close()
+            self._left = client.left
         self._given.clear()
 
-    def _here(self) -> PoolClient:
-        """Return what this process has of the pool."""
+    def _leave_the_parents(self) -> None:
+        """In a forked child, begin anew: to close the parent's connections would end them, so they are only kept."""
         if self._client is not None and self._client.pid != os.getpid():
-            # A forked child: to close the parent's connections would end them. They are kept from being collected.
-            self._abandoned.append(self._client)
+            self._parents.append(self._client)
             self._client = None
             self._given.clear()
-        if self._client is None:
-            self._client = PoolClient(self._server, self._template, workers=self._workers)
-        return self._client

@@ -16,6 +16,7 @@ from podjig.errors import IsolationError
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.roles_undo import undo
 from podjig.isolation.postgres.server_state import QUERY, Change, Key, State, changes
+from podjig.isolation.postgres.template_record import made_by_migrations, mark_of
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 WAIT = 2.0
 """Seconds to wait for other processes' tests, before something is left to be undone later."""
 
-_LOCK = (int.from_bytes(b"pjro", "big"), 0)
+LOCK = (int.from_bytes(b"pjro", "big"), 0)
+"""The advisory lock: whoever changes the whole server, and means it, holds it shared while at it."""
+
 _READ = "EXECUTE podjig_state"
 
 
@@ -62,7 +65,7 @@ class Guard:
 
     def send_enter(self) -> None:
         """Ask for it; nothing else may be asked before :meth:`receive_enter`."""
-        self._send(f"SELECT pg_advisory_lock_shared{_LOCK}; {_READ}")
+        self._send(f"SELECT pg_advisory_lock_shared{LOCK}; {_READ}")
 
     def receive_enter(self) -> State:
         """Return it."""
@@ -78,7 +81,7 @@ class Guard:
         Raises:
             psycopg.Error: The connection is lost.
         """
-        self._send(f"{_READ}; SELECT pg_advisory_unlock_shared{_LOCK}")
+        self._send(f"{_READ}; SELECT pg_advisory_unlock_shared{LOCK}")
         found = changes(before, self._received())
         if not found and not self._debts:
             return []
@@ -96,10 +99,13 @@ class Guard:
         try:
             self._send(_READ)
             now = self._received().things  # another process may have undone something
-            failures = undo(self.connection, [c for key, c in self._debts.items() if now.get(key) == c.after])
+            meant = made_by_migrations(self.connection)
+            found = [change for change in found if mark_of(change) not in meant]
+            owed = [c for key, c in self._debts.items() if now.get(key) == c.after and mark_of(c) not in meant]
+            failures = undo(self.connection, owed)
         finally:
             self._debts.clear()
-            self.connection.execute(f"SELECT pg_advisory_unlock{_LOCK}".encode(), prepare=False)
+            self.connection.execute(f"SELECT pg_advisory_unlock{LOCK}".encode(), prepare=False)
         told = []
         for change in found:
             failure = failures.get((change.kind, change.name))
@@ -110,11 +116,11 @@ class Guard:
         """Wait for other processes' tests; return whether none is running and none can begin."""
         execute = self.connection.execute
         if wait == 0:
-            row = execute(f"SELECT pg_try_advisory_lock{_LOCK}".encode(), prepare=False).fetchone()
+            row = execute(f"SELECT pg_try_advisory_lock{LOCK}".encode(), prepare=False).fetchone()
             return bool(row and row[0])
         execute(f"SET lock_timeout = {round(wait * 1000)}".encode(), prepare=False)
         try:
-            execute(f"SELECT pg_advisory_lock{_LOCK}".encode(), prepare=False)
+            execute(f"SELECT pg_advisory_lock{LOCK}".encode(), prepare=False)
         except psycopg().errors.LockNotAvailable:
             return False
         finally:

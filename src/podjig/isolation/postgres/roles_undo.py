@@ -46,8 +46,10 @@ def undo(connection: Connection[Any], found: list[Change]) -> dict[tuple[str, st
     coming = sorted(
         (change for change in found if change.before is not None), key=lambda each: -_ORDER.index(each.kind)
     )
+    others = [change for change in going if change.kind != "role"]
+    new_roles = [change for change in going if change.kind == "role"]  # last: the rights of others may name them
     failures = {}
-    for change in [*going, *coming]:
+    for change in [*others, *coming, *new_roles]:
         try:
             for statement in _UNDO[change.kind](connection, change):
                 connection.execute(statement, prepare=False)
@@ -173,6 +175,11 @@ def _database(connection: Connection[Any], change: Change) -> Iterator[Composed]
         name, sql.SQL(allow), sql.SQL(limit), sql.SQL(template)
     )
     if rights != change.after[4]:
+        # Grants register who depends on whom; the exact list, which may be "as made", can only be written.
+        for rolename in _grantees(connection, change.after[4]):
+            yield sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(name, sql.Identifier(rolename))
+        for rolename in _grantees(connection, rights):
+            yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(rolename))
         yield sql.SQL("SET allow_system_table_mods = on").format()
         yield sql.SQL("UPDATE pg_database SET datacl = {}::aclitem[] WHERE datname = {}").format(
             sql.Literal(rights), sql.Literal(change.was or change.name)
@@ -188,6 +195,16 @@ def _slot(_: Connection[Any], change: Change) -> Iterator[Composed]:
     name = sql.Literal(change.name)
     yield sql.SQL("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = {}").format(name)
     yield sql.SQL("SELECT pg_drop_replication_slot({})").format(name)
+
+
+def _grantees(connection: Connection[Any], rights: str | None) -> list[str]:
+    """Return the roles that an access control list names, but the owner."""
+    rows = connection.execute(
+        "SELECT DISTINCT rolname FROM aclexplode(%s::aclitem[]) JOIN pg_authid r ON r.oid = grantee"
+        " WHERE grantee <> grantor",
+        (rights,),
+    ).fetchall()
+    return [rolename for (rolename,) in rows]
 
 
 def _is_there(connection: Connection[Any], name: str) -> bool:

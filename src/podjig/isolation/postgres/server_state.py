@@ -17,12 +17,13 @@ SELECT 'role', rolname, oid, to_json(ARRAY[rolsuper::text, rolinherit::text, rol
   FROM pg_authid WHERE oid >= 16384 OR oid = 10
 UNION ALL
 SELECT 'membership', format('%I in %I', u.rolname, g.rolname), NULL,
-    to_json(ARRAY[u.rolname::text, g.rolname, by.rolname, m.admin_option::text, to_jsonb(m) ->> 'inherit_option', to_jsonb(m) ->> 'set_option'])
+    to_json(ARRAY[u.rolname::text, g.rolname, by.rolname, m.admin_option::text,
+    to_jsonb(m) ->> 'inherit_option', to_jsonb(m) ->> 'set_option'])
   FROM pg_auth_members m JOIN pg_authid g ON g.oid = roleid JOIN pg_authid u ON u.oid = member
   LEFT JOIN pg_authid by ON by.oid = grantor WHERE m.roleid >= 16384 OR m.member >= 16384
 UNION ALL
-SELECT 'setting', format('of role %I in database %I', coalesce(r.rolname, '*'), coalesce(d.datname, '*')), NULL,
-    to_json(ARRAY[r.rolname::text, d.datname] || setconfig)
+SELECT 'setting', coalesce(nullif(concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname), ''), 'all roles'),
+    NULL, to_json(ARRAY[r.rolname::text, d.datname] || setconfig)
   FROM pg_db_role_setting LEFT JOIN pg_authid r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase
   WHERE d.datname IS NULL OR NOT starts_with(d.datname, 'podjig_')
 UNION ALL

@@ -17,6 +17,7 @@ class Link:
 
     Attributes:
         token: The broker's; empty until it has answered.
+        pid: Its process; 0 until then.
         ready: Databases that it gave, and that no test has yet.
         left: What it found left behind.
         failure: Why it could not make what a test waits for.
@@ -38,6 +39,7 @@ class Link:
         self._conversation = Conversation(join(key))
         self._asked = 0
         self.token = ""
+        self.pid = 0
         self.ready: deque[str] = deque()
         self.left: list[Leftover] = []
         self.failure: IsolationError | None = None
@@ -73,7 +75,7 @@ class Link:
         for message in self._conversation.hear(timeout):
             match message["say"]:
                 case "hello":
-                    self.token = message["token"]
+                    self.token, self.pid = message["token"], message["pid"]
                 case "database":
                     self._asked -= 1
                     self.ready.append(message["name"])
