@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.drop import drop
 from podjig.isolation.postgres.migration.choice import migration
 from podjig.isolation.postgres.names import database_name, making_name, template_name
+from podjig.isolation.postgres.roles import Guard
 from podjig.isolation.postgres.server import PostgresServer
 from podjig.isolation.postgres.template import ensure_template
 
@@ -32,6 +34,7 @@ OURS = "SELECT datname FROM pg_database WHERE datname LIKE 'podjig\\_%%' ORDER B
 MAKER = """
 import sys, time
 from podjig.isolation.postgres.migration.choice import migration
+from podjig.isolation.postgres.roles import Guard
 from podjig.isolation.postgres.server import PostgresServer
 from podjig.isolation.postgres.template import ensure_template
 
@@ -80,7 +83,9 @@ def test_it_has_the_schema_and_lets_nobody_in(each_server: PostgresServer, ask: 
     with closing(each_server.connect()) as connection:
         flags = "SELECT datallowconn, datistemplate, shobj_description(oid, 'pg_database') FROM pg_database"
         row = connection.execute(f"{flags} WHERE datname = '{name}'".encode()).fetchone()
-        assert row == (False, True, f"podjig template: {chosen.description}")
+        assert row is not None
+        assert row[:2] == (False, True)
+        assert json.loads(row[2]) == {"podjig template": chosen.description, "on the server": []}
         with pytest.raises(IsolationError, match="not currently accepting connections"):
             each_server.connect(name)
         copy = database_name("copy")
@@ -223,15 +228,26 @@ def test_a_prepared_transaction_of_a_migration_is_refused(server: PostgresServer
         ensure_template(server, migration(prepares))
 
 
-def test_roles_that_exist_already_are_the_migrations_business(server: PostgresServer, ask: Ask) -> None:
+def test_roles_that_a_migration_makes_stay_though_tests_of_others_run_meanwhile(
+    server: PostgresServer, ask: Ask
+) -> None:
     def creates(connection: psycopg.Connection[Any]) -> None:
-        connection.execute("CREATE ROLE of_a_migration; CREATE TABLE t (); GRANT SELECT ON t TO of_a_migration")
+        connection.execute("DROP ROLE IF EXISTS of_a_migration; CREATE ROLE of_a_migration; CREATE ROLE more_of_it")
 
-    name = ensure_template(server, migration(creates))
-    assert ask(server, "SELECT 1 FROM pg_roles WHERE rolname = 'of_a_migration'") == [1]
-    with closing(server.connect()) as connection:
-        drop(connection, name)
-    ask(server, "DROP ROLE of_a_migration")
+    find = "SELECT rolname FROM pg_roles WHERE rolname LIKE '%of_a%' OR rolname LIKE 'more_of_it' ORDER BY 1"
+    with closing(server.connect()) as connection, closing(server.connect()) as other:
+        guard = Guard(connection, undoes=True)
+        before = guard.enter()
+        ensure_template(server, migration(creates))
+        other.execute("CREATE ROLE of_a_test")
+        told = guard.leave(before, free=lambda: None)
+        assert told == ["a new role ('of_a_test') of the whole server"]
+        assert ask(server, find) == ["more_of_it", "of_a_migration"]
+        before = guard.enter()
+        other.execute("ALTER ROLE more_of_it CREATEDB")
+        assert guard.leave(before, free=lambda: None) == ["a changed role ('more_of_it') of the whole server"]
+        assert ask(server, "SELECT rolcreatedb FROM pg_roles WHERE rolname = 'more_of_it'") == [False]
+    ask(server, "DROP ROLE of_a_migration, more_of_it")
 
 
 def test_a_template_that_somebody_entered_is_named_with_who(server: PostgresServer, ask: Ask) -> None:

@@ -18,7 +18,9 @@ from podjig.isolation.postgres.drop import drop
 from podjig.isolation.postgres.leftovers import look
 from podjig.isolation.postgres.migration.protocol import Migration
 from podjig.isolation.postgres.names import making_name, template_name
+from podjig.isolation.postgres.roles import LOCK
 from podjig.isolation.postgres.server import PostgresServer
+from podjig.isolation.postgres.template_record import read_state, write_record
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -82,15 +84,14 @@ def _make(server: PostgresServer, connection: Connection[Any], migration: Migrat
     drop(connection, making, grace=0)  # of one who was killed
     began = time.time()
     database = sql.Identifier(making)
+    connection.execute(f"SELECT pg_advisory_lock_shared{LOCK}".encode())  # until the connection is closed
+    before = read_state(connection)
     try:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(database), prepare=False)
         migration.run(PostgresDatabase(server, making))
-        comment = sql.Literal(f"podjig template: {migration.description}")
-        for statement in (
-            sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, comment),
-            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false IS_TEMPLATE true").format(database),
-        ):
-            connection.execute(statement, prepare=False)
+        write_record(connection, making, migration.description, before)
+        shut = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false IS_TEMPLATE true").format(database)
+        connection.execute(shut, prepare=False)
         _empty(connection, making, migration)
         connection.execute(
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(database, sql.Identifier(name)), prepare=False
