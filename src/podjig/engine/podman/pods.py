@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from podjig.engine.parallel import side_by_side
 from podjig.engine.podman import parse
 from podjig.engine.podman.containers import ContainerVerbs
@@ -39,19 +41,29 @@ class PodVerbs(ContainerVerbs):
 
     def remove_pod(self, id: str) -> None:
         # Podman 4.3 takes the locks of all members at once, which it also takes, in another order, to start one: it
-        # would hang for good, with every listing after it. So the members go before, each by itself; side by side,
-        # which is quicker as well.
+        # would hang for good, with every listing after it. So the members go before, each by itself, side by side,
+        # and what holds their namespaces ends meanwhile.
+        what = f"remove pod {shown(id)}"
         try:
-            members = self.inspect_pod(id).containers
+            raw = self._transport.call("GET", f"pods/{path_part(id)}/json", what=what, deadline=QUICK).json()
         except ResourceNotFound:
             return
-        failures = side_by_side(self.remove_container, members)
+        infra = raw.get("InfraContainerID") or ""
+
+        def end(container: str) -> None:
+            if container == infra:
+                with suppress(EngineRequestError):  # not started, or ending: it goes with the pod
+                    self.stop_container(container, timeout=0)
+            else:
+                self.remove_container(container)
+
+        failures = side_by_side(end, [*filter(None, [infra]), *parse.pod(raw).containers])
         if failures:
             raise failures[0]
         self._transport.call(
             "DELETE",
             f"pods/{path_part(id)}",
-            what=f"remove pod {shown(id)}",
+            what=what,
             deadline=SLOW,
             # As for containers: without it, a first process that ignores SIGTERM costs 10 s.
             params={"force": True, "timeout": 0},
