@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from podjig.errors import PodjigError as PodjigError
     from podjig.errors import WaitTimeout as WaitTimeout
     from podjig.image.build import DockerImage as DockerImage
+    from podjig.isolation.postgres.database import PostgresDatabase as PostgresDatabase
+    from podjig.isolation.postgres.databases import PostgresDatabases as PostgresDatabases
+    from podjig.isolation.postgres.migration.choice import migration as migration
+    from podjig.isolation.postgres.rollback import arollback as arollback
+    from podjig.isolation.postgres.rollback import rollback as rollback
+    from podjig.isolation.redis.database import RedisDatabase as RedisDatabase
+    from podjig.isolation.redis.databases import RedisDatabases as RedisDatabases
     from podjig.network import Network as Network
     from podjig.pod import Pod as Pod
     from podjig.pytest_plugin.factories import container_fixture as container_fixture
+    from podjig.pytest_plugin.postgres_fixture import postgres_database as postgres_database
+    from podjig.pytest_plugin.redis_fixture import redis_database as redis_database
     from podjig.services.postgres import PostgresContainer as PostgresContainer
     from podjig.services.redis import RedisContainer as RedisContainer
     from podjig.wait.composite import AnyWaitStrategy as AnyWaitStrategy
@@ -59,9 +68,17 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "WaitTimeout",
     ),
     "podjig.image.build": ("DockerImage",),
+    "podjig.isolation.postgres.database": ("PostgresDatabase",),
+    "podjig.isolation.postgres.databases": ("PostgresDatabases",),
+    "podjig.isolation.postgres.migration.choice": ("migration",),
+    "podjig.isolation.postgres.rollback": ("arollback", "rollback"),
+    "podjig.isolation.redis.database": ("RedisDatabase",),
+    "podjig.isolation.redis.databases": ("RedisDatabases",),
     "podjig.network": ("Network",),
     "podjig.pod": ("Pod",),
     "podjig.pytest_plugin.factories": ("container_fixture",),
+    "podjig.pytest_plugin.postgres_fixture": ("postgres_database",),
+    "podjig.pytest_plugin.redis_fixture": ("redis_database",),
     "podjig.services.postgres": ("PostgresContainer",),
     "podjig.services.redis": ("RedisContainer",),
     "podjig.wait.composite": ("AnyWaitStrategy", "CompositeWaitStrategy"),

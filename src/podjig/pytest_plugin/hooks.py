@@ -11,6 +11,7 @@ from podjig import config as settings
 from podjig.pytest_plugin import marking, options
 from podjig.pytest_plugin.early import Early
 from podjig.pytest_plugin.failure import FailureLogs
+from podjig.pytest_plugin.isolating import Isolations
 from podjig.pytest_plugin.keeping import Keeping
 from podjig.pytest_plugin.policy import EnginePolicy
 from podjig.pytest_plugin.services import Services
@@ -38,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "marking": marking.Marking(),
         "services": Services(config),
         "early": Early(),
+        "isolations": Isolations(config),
         "xdist": Worker(config) if is_worker(config) else Controller(config),
         "usage": usage,
         "failure": FailureLogs(config, usage),
