@@ -245,8 +245,8 @@ def test_a_migration_that_fails_says_where(project: pytest.Pytester) -> None:
         ("db = postgres_database(migrate='absent.sql')", "*DefinitionError: *absent.sql*"),
         ("db = postgres_database('nobody')", "*fixture 'nobody' not found*"),
         (
-            "pg = container_fixture(PostgresContainer(), scope='module')\n"
-            "db = postgres_database('pg', scope='session')",
+            "pg = container_fixture(PostgresContainer(), scope='module')"
+            + "\ndb = postgres_database('pg', scope='session')",
             "*ScopeMismatch: *",
         ),
         (
