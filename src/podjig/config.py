@@ -101,11 +101,14 @@ SERVICE_IDLE = Setting(
 LIFETIME = Setting(
     "lifetime", "PODJIG_LIFETIME", 6 * 3600.0, _number, "seconds until the engine itself ends a container left behind"
 )
+REUSE = Setting(
+    "reuse_for", "PODJIG_REUSE_FOR", 8 * 3600.0, _number, "seconds a service is kept for reuse since it was last used"
+)
 HOST: Setting[str] = Setting(
     "host", "PODJIG_HOST", "", _text, "name or address of the engine's host, as tests reach published ports"
 )
 
-SETTINGS: tuple[Setting[Any], ...] = (ENGINE, IMAGES, PULL, STARTUP_TIMEOUT, SERVICE_IDLE, LIFETIME, HOST)
+SETTINGS: tuple[Setting[Any], ...] = (ENGINE, IMAGES, PULL, STARTUP_TIMEOUT, SERVICE_IDLE, LIFETIME, REUSE, HOST)
 
 
 class Config:

@@ -22,6 +22,7 @@ from podjig.cleanup.folders import folders
 from podjig.cleanup.labels import boot_id, start_time
 from podjig.cleanup.reuse import ReuseRecord
 from podjig.cleanup.session import Keep
+from podjig.container import defaults
 from podjig.container.life import LifeMethods
 from podjig.container.running import Found
 from podjig.container.sharing import SharingMethods
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from podjig.container.files import Source
 
 _DAY = 24 * 3600.0
-
-by_default: float | None = None
-"""Seconds for every container that can be reused and does not say itself; ``None``: none is."""
 
 
 class ReuseMethods(LifeMethods, SharingMethods):
@@ -55,13 +53,12 @@ class ReuseMethods(LifeMethods, SharingMethods):
             WaitTimeout: It was not ready in time.
             ContainerExited: It ended before it was ready.
         """
-        duration = self._reuse if self._reuse is not None else by_default
-        if duration is None:
+        if self._reuse is None and not defaults.reuse:
             return super().start()
         self._check_not_started()
         self._configure()
         began = time.perf_counter()
-        note = self._start_for_reuse(duration)
+        note = self._start_for_reuse(config.current()[config.REUSE] if self._reuse is None else self._reuse)
         self._tell("started" if note else "reused", time.perf_counter() - began, note)
         return self
 
@@ -124,16 +121,22 @@ class ReuseMethods(LifeMethods, SharingMethods):
         self._claim = claimed
         return f"made anew for reuse: {why}" if why else ""
 
-    def join(self, key: str) -> None:
-        """Use the container under a key beside the process that has the claim to it: as it is.
+    def join(self, key: str) -> Self:
+        """Be the container kept for reuse under a key, as it is, beside the process that has the claim to it.
 
         Raises:
+            AlreadyStartedError: It is started.
             ContainerError: There is none.
         """
+        self._check_not_started()
+        self._configure()
+        began = time.perf_counter()
         record = reuse.read(key)
         if record is None or not record.runs:
             raise ContainerError(f"{self.description} has ended", hint="see its log, or run the tests again")
         self._be(key, record)
+        self._tell("attached", time.perf_counter() - began)
+        return self
 
     def _take_up(self, key: str, record: ReuseRecord, duration: float) -> str:
         """Be the recorded container, made as new; else return why not."""

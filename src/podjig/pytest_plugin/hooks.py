@@ -14,6 +14,7 @@ from podjig.pytest_plugin.failure import FailureLogs
 from podjig.pytest_plugin.isolating import Isolations
 from podjig.pytest_plugin.keeping import Keeping
 from podjig.pytest_plugin.policy import EnginePolicy
+from podjig.pytest_plugin.reuse import Reuse
 from podjig.pytest_plugin.services import Services
 from podjig.pytest_plugin.summary import Summary
 from podjig.pytest_plugin.usage import Usage
@@ -45,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "failure": FailureLogs(config, usage),
         "keeping": Keeping(config, usage),
         "policy": EnginePolicy(config),
+        "reuse": Reuse(config),
         "summary": Summary(),
     }
     for name, plugin in concerns.items():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from podjig import config
 from podjig.cleanup.session import Keep
 from podjig.container.definition.files import FileMethods
 from podjig.container.definition.limits import LimitMethods
@@ -23,9 +24,6 @@ from podjig.wait.strategy import Condition, WaitStrategy
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-REUSE = 8 * 3600.0
-"""Seconds a container is kept for reuse since it was last used, unless told otherwise."""
 
 KEEP = 24 * 3600.0
 """Seconds a container is kept on purpose unless told otherwise."""
@@ -73,16 +71,17 @@ class ContainerDefinition(ProgramMethods, LimitMethods, NetworkMethods, FileMeth
         self._keep = Keep(duration=seconds(duration, what="duration"), why=why)
         return self
 
-    def with_reuse(self, duration: float | timedelta = REUSE) -> Self:
+    def with_reuse(self, duration: float | timedelta | None = None) -> Self:
         """Leave it running at the end, and let the next run with the same definition take it up, made as new.
 
-        It is kept for ``duration`` seconds since it was last started or taken up. One that cannot be reused is started
-        and removed as ever; so is a second one beside the first. ``podjig ps`` lists what is kept.
+        It is kept for ``duration`` seconds (the setting ``reuse_for``) since it was last started or taken up. One that
+        cannot be reused is started and removed as ever; so is a second one beside the first. ``podjig ps`` lists what
+        is kept.
 
         For services whose state podjig can make as new: PostgreSQL and Redis. No run takes it up again after exec(),
         copy_into_container(), restart() or a fault made on purpose: nobody could say what that has changed.
         """
-        self._reuse = seconds(duration, what="duration")
+        self._reuse = config.current()[config.REUSE] if duration is None else seconds(duration, what="duration")
         return self
 
     # The rest
