@@ -2,6 +2,7 @@
 
 ======================================  ==========================================================================
 ``podjig_users_login_3f9a2c41_12``      the twelfth database of one process, asked for by ``test_users_login``
+``podjig_users_login_3f9a2c41x12``      the same, where that process speaks for it: see ``broker/orphans.py``
 ``podjig_template_9c1f4d52a07b3e68``    a template, named after the content of its migration
 ``podjig_making_9c1f4d52a07b3e68``      that template while it is being made; half-made, where its maker was killed
 ======================================  ==========================================================================
@@ -25,13 +26,14 @@ _counter = itertools.count(1)
 _tokens: dict[int, str] = {}
 
 
-def database_name(requester: str = "") -> str:
+def database_name(requester: str = "", *, spoken_for: bool = False) -> str:
     """Return a name that no database has had yet, on any server.
 
     Args:
         requester: Who asks, for people to recognise: a pytest node id, of any length and alphabet, or a worker's name.
+        spoken_for: This process holds the lock on its token; whoever finds that lock free may drop the database.
     """
-    tail = f"{process_token()}_{next(_counter)}"
+    tail = f"{process_token()}{'x' if spoken_for else '_'}{next(_counter)}"
     hint = readable(requester)[: LIMIT - len(PREFIX) - len(tail) - 1].rstrip("_")
     return f"{PREFIX}{hint}_{tail}" if hint else f"{PREFIX}{tail}"
 

@@ -1,8 +1,8 @@
 """Whose a database is that nobody speaks for any more.
 
-Whoever makes databases for the pool puts a token of its own into their names, and holds a shared advisory lock on that
-token; so do all that get databases from it. The server drops a lock with its holder's connection. So databases whose
-token nobody holds are nobody's, and may be dropped, however their makers ended.
+Whoever makes databases puts a token of its own into their names (those with an ``x`` before the number), and holds a
+shared advisory lock on that token; so do all that get databases from it. The server drops a lock with its holder's
+connection. So databases whose token nobody holds are nobody's, and may be dropped, however their makers ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CLASS = int.from_bytes(b"pjig", "big")
 """The first of the two numbers of our advisory locks; the token is the second."""
 
-_NAME = re.compile(rf"{PREFIX}pool_([0-9a-f]{{8}})x\d+")
+_NAME = re.compile(rf"{PREFIX}(?:\w+_)?([0-9a-f]{{8}})x\d+")
 _counter = itertools.count(1)
 
 
@@ -43,7 +43,7 @@ def mark_kept(connection: Connection[Any], name: str, requester: str) -> None:
 
 
 def drop_orphans(connection: Connection[Any]) -> None:
-    """Drop the pool's databases that are nobody's. Those that somebody is connected to stay, and those that are kept.
+    """Drop databases that are nobody's. Those that somebody is connected to stay, and those that are kept.
 
     Raises:
         IsolationError: One cannot be dropped.
@@ -51,7 +51,7 @@ def drop_orphans(connection: Connection[Any]) -> None:
     rows = connection.execute(
         "SELECT datname FROM pg_database d WHERE starts_with(datname, %s) AND shobj_description(oid, 'pg_database')"
         " IS NULL AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datid = d.oid) ORDER BY 1",
-        (f"{PREFIX}pool_",),
+        (PREFIX,),
     ).fetchall()
     found = [(name, match[1]) for (name,) in rows if (match := _NAME.fullmatch(name))]
     for token, group in itertools.groupby(found, key=lambda pair: pair[1]):

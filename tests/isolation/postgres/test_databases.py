@@ -1,0 +1,344 @@
+"""The entry: clean databases of one server, here by cloning a template."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import asyncpg
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from sqlalchemy import create_engine, text
+
+from isolation.postgres.conftest import Ask
+from podjig import PostgresContainer
+from podjig.errors import DefinitionError, IsolationError, MigrationError, NotStartedError, PodjigError
+from podjig.isolation.postgres import driver
+from podjig.isolation.postgres.database import PostgresDatabase
+from podjig.isolation.postgres.databases import PostgresDatabases
+from podjig.isolation.postgres.modes import MODES
+from podjig.isolation.postgres.server import PostgresServer
+from podjig.isolation.postgres.template import ensure_template
+from podjig.isolation.protocol import Leftover
+
+CLONES = "SELECT datname FROM pg_database WHERE datname ~ '^podjig_.*[0-9a-f]{8}x[0-9]+$' ORDER BY 1"
+
+
+def schema(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("CREATE TABLE users (id serial PRIMARY KEY, name text)")
+    connection.execute("INSERT INTO users (name) VALUES ('seed')")
+
+
+@pytest.fixture
+def databases(server: PostgresServer, ask: Ask) -> Iterator[PostgresDatabases]:
+    with PostgresDatabases(server, migrate=schema, mode="template") as made:
+        yield made
+    assert ask(server, CLONES) == []
+
+
+def names(database: PostgresDatabase) -> list[str]:
+    with database.connect() as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM users ORDER BY id")]
+
+
+def add(database: PostgresDatabase, name: str) -> None:
+    with database.connect() as connection:
+        connection.execute("INSERT INTO users (name) VALUES (%s)", (name,))
+
+
+def eventually(check: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_each_database_is_migrated_and_clean(databases: PostgresDatabases) -> None:
+    for _ in range(3):
+        with databases.database("tests/test_users.py::test_one[a/b]") as database:
+            assert database.name.startswith("podjig_one_a_b_")
+            assert names(database) == ["seed"]
+            add(database, "mine")
+            assert names(database) == ["seed", "mine"]
+
+
+def test_two_at_once_are_apart(databases: PostgresDatabases) -> None:
+    with databases.database() as one, databases.database() as other:
+        add(one, "mine")
+        assert names(one) == ["seed", "mine"]
+        assert names(other) == ["seed"]
+
+
+def test_its_server_may_be_a_container_or_a_url(container: PostgresContainer, server: PostgresServer) -> None:
+    template = None
+    for given in (container, container.get_connection_url(), server.url(server.dbname)):
+        with PostgresDatabases(given, migrate=schema, mode="template") as databases, databases.database() as database:
+            assert names(database) == ["seed"]
+            found = ensure_template(server, databases._ways._migration)  # type: ignore[attr-defined]
+            assert found == (template := template or found), "one template, however the server is given"
+        assert "template" in repr(databases)
+
+
+def test_with_no_migration_it_is_empty_on_each_version(each_server: PostgresServer) -> None:
+    query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    with (
+        PostgresDatabases(each_server, mode="template") as databases,
+        databases.database() as database,
+        database.connect() as connection,
+    ):
+        assert connection.execute(query).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("mode", ["pool", "rollback", "truncate"])
+def test_the_other_modes_start_from_the_same_template(container: PostgresContainer, mode: str) -> None:
+    with PostgresDatabases(container, migrate=schema, mode=mode) as databases:
+        for _ in range(2):
+            with databases.database() as database:
+                assert names(database) == ["seed"]
+                add(database, "mine")
+
+
+# Every driver
+
+
+def test_every_driver_connects(databases: PostgresDatabases) -> None:
+    query = "SELECT current_database()"
+    with databases.database() as database:
+        for chosen in ("psycopg", "psycopg2"):
+            engine = create_engine(database.get_url(chosen))
+            with engine.connect() as connection:
+                assert connection.execute(text(query)).scalar() == database.name
+            engine.dispose()
+
+        async def asynchronous() -> None:
+            async with await database.aconnect(autocommit=True) as connection:
+                assert connection.autocommit
+                cursor = await connection.execute(query)
+                assert await cursor.fetchone() == (database.name,)
+            other = await asyncpg.connect(database.dsn)
+            assert await other.fetchval(query) == database.name
+            await other.close()
+
+        asyncio.run(asynchronous())
+        with psycopg.connect(database.dsn) as plain:
+            assert plain.info.dbname == database.name
+        with pytest.raises(DefinitionError, match="unsupported driver 'oracle'"):
+            database.get_url("oracle")
+
+
+def test_a_warm_connection_takes_what_can_be_set_on_an_open_one(
+    databases: PostgresDatabases, server: PostgresServer
+) -> None:
+    with databases.database() as given:
+
+        def warmed(**kwargs: Any) -> tuple[psycopg.Connection[Any], bool]:
+            warm = psycopg.connect(**server.parameters(given.name))
+            connection = PostgresDatabase(server, given.name, warm=warm).connect(**kwargs)
+            return connection, connection is warm
+
+        kinds = {"autocommit": True, "row_factory": dict_row, "prepare_threshold": None}
+        connection, same = warmed(**kinds)
+        with connection:
+            assert same
+            assert connection.autocommit
+            assert connection.prepare_threshold is None
+            assert connection.execute("SELECT 1 AS one").fetchone() == {"one": 1}
+        connection, same = warmed(options="-c statement_timeout=7s")
+        with connection:
+            assert not same
+            assert connection.execute("SHOW statement_timeout").fetchone() == ("7s",)
+        warm = psycopg.connect(**server.parameters(given.name))
+        warm.close()
+        with PostgresDatabase(server, given.name, warm=warm).connect() as connection:
+            assert connection is not warm
+
+
+def test_without_psycopg_it_says_what_to_install(container: PostgresContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(PodjigError, match="'psycopg' cannot be used") as caught:
+        driver.psycopg()
+    assert "podjig[postgres]" in caught.value.hint
+    with pytest.raises(PodjigError, match="'psycopg' cannot be used"):
+        PostgresDatabases(container)
+
+
+# What is left behind
+
+
+def test_what_a_test_leaves_open_is_named_and_in_nobodys_way(databases: PostgresDatabases) -> None:
+    database = databases.acquire("test_sloppy")
+    idle = database.connect()
+    idle.execute("INSERT INTO users (name) VALUES ('never committed')")
+    databases.release(database)
+    began = time.monotonic()
+    with databases.database() as next_one:
+        assert names(next_one) == ["seed"]
+    assert time.monotonic() - began < 5
+    found: list[Leftover] = []
+
+    def any_found() -> bool:
+        found.extend(databases.leftovers())
+        return bool(found)
+
+    assert eventually(any_found)
+    assert [each.requester for each in found] == ["test_sloppy"]
+    assert found[0].what.startswith("an idle transaction (pid")
+    idle.close()
+
+
+def test_roles_do_not_leak_into_the_next_test(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
+    with databases.database("test_roles") as database, database.connect() as connection:
+        connection.execute("CREATE ROLE of_a_test; GRANT SELECT ON users TO of_a_test")
+    assert ask(server, "SELECT 1 FROM pg_roles WHERE rolname = 'of_a_test'") == []
+    assert [(each.requester, each.what) for each in databases.leftovers()] == [
+        ("test_roles", "a new role ('of_a_test') of the whole server")
+    ]
+
+
+def test_a_test_may_end_every_connection(databases: PostgresDatabases) -> None:
+    with databases.database() as database, database.connect(autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    with databases.database() as database:
+        assert names(database) == ["seed"]
+
+
+def test_one_that_is_kept_stays(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
+    database = databases.acquire("test_kept")
+    add(database, "look at me")
+    databases.release(database, keep=True)
+    databases.close()
+    assert ask(server, CLONES) == [database.name]
+    with PostgresDatabases(server, migrate=schema, mode="template") as others, others.database():
+        assert names(database) == ["seed", "look at me"], "no later process sweeps it away"
+    ask(server, f"DROP DATABASE {database.name}")
+
+
+def test_closing_drops_what_is_given_out_and_twice_is_fine(
+    databases: PostgresDatabases, ask: Ask, server: PostgresServer
+) -> None:
+    database = databases.acquire()
+    databases.close()
+    assert ask(server, CLONES) == []
+    databases.release(database)
+    databases.close()
+
+
+def test_giving_up_a_database_twice_is_fine(databases: PostgresDatabases) -> None:
+    database = databases.acquire()
+    databases.release(database)
+    databases.release(database)
+
+
+KILLED = """
+import os, sys
+from podjig.isolation.postgres.databases import PostgresDatabases
+databases = PostgresDatabases(sys.argv[1], mode="template")
+print(databases.acquire("killed").name, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_is_dropped_by_the_next(server: PostgresServer, ask: Ask) -> None:
+    command = [sys.executable, "-c", KILLED, server.url(server.dbname)]
+    left = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+    assert left in ask(server, CLONES)
+    gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'podjig' AND pid <> pg_backend_pid()"
+    assert eventually(lambda: ask(server, gone) == [0])
+    with PostgresDatabases(server, mode="template") as databases, databases.database() as database:
+        assert ask(server, CLONES) == [database.name]
+
+
+def test_a_forked_child_has_databases_of_its_own(
+    databases: PostgresDatabases, ask: Ask, server: PostgresServer
+) -> None:
+    with databases.database("parent") as database:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                with databases.database("child") as mine:
+                    add(mine, "child")
+                    right = names(mine) == ["seed", "child"] and mine.name != database.name
+                databases.release(database)  # the parent's: no effect
+                databases.close()
+                status = 0 if right else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        add(database, "parent")
+        assert names(database) == ["seed", "parent"]
+        assert ask(server, CLONES) == [database.name]
+    with databases.database() as database:
+        assert names(database) == ["seed"]
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"mode": "magic"}, "unknown mode 'magic'"),
+        ({"mode": ""}, "unknown mode ''"),
+        ({"workers": 0}, "workers is 0"),
+        ({"migrate": 7}, "7 is no migration"),
+        ({"server": "mysql://x"}, "is no PostgreSQL server"),
+    ],
+)
+def test_bad_values_are_refused_at_once(server: PostgresServer, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(DefinitionError, match=says) as caught:
+        PostgresDatabases(**{"server": server, **given})
+    assert caught.value.hint
+
+
+def test_a_container_must_run() -> None:
+    with pytest.raises(NotStartedError):
+        PostgresDatabases(PostgresContainer("postgres:17"))
+
+
+def test_a_migration_that_fails_fails_each_test_and_leaves_nothing(server: PostgresServer, ask: Ask) -> None:
+    def fails(connection: psycopg.Connection[Any]) -> None:
+        connection.execute("SELECT 1 / 0")
+
+    everything = "SELECT datname FROM pg_database ORDER BY 1"
+    before = ask(server, everything)
+    with PostgresDatabases(server, migrate=fails, mode="template") as databases:
+        for _ in range(2):
+            with pytest.raises(MigrationError, match="division by zero"):
+                databases.acquire()
+    assert ask(server, everything) == before
+
+
+def test_too_few_connections_for_the_workers_are_counted(server: PostgresServer) -> None:
+    databases = PostgresDatabases(server, mode="template", workers=50)
+    with pytest.raises(IsolationError, match=r"50 x \(2 of podjig"):
+        databases.acquire()
+    databases.close()
+
+
+def test_a_server_that_is_gone_is_named(container: PostgresContainer) -> None:
+    with container.clone() as other:
+        databases = PostgresDatabases(other, mode="template")
+        database = databases.acquire()
+        name = other.get_container_info().name
+    with pytest.raises(IsolationError, match=f"PostgreSQL in container {name}"):
+        databases.acquire()
+    databases.release(database)
+    databases.close()
+    assert ["could not be dropped" in each.what for each in databases.leftovers()] == [True]
+
+
+def test_what_never_is_asked_for_is_never_made(server: PostgresServer) -> None:
+    def never(url: str) -> None:
+        raise AssertionError
+
+    for mode in MODES:
+        PostgresDatabases(server, migrate=never, mode=mode).close()
