@@ -92,6 +92,62 @@ def test_a_deployment_runs(where: Engine, make_pod: MakePod) -> None:
         assert side.exec(["wget", "-qO-", "http://web:8000"]).stdout == b"made by init\n"
 
 
+FILES = """
+kind: ConfigMap
+metadata: {name: site}
+data: {index.html: "a page\\n", settings.ini: "x=1\\n"}
+binaryData: {raw: AP8=}
+---
+kind: Secret
+metadata: {name: keys}
+data: {token: c2VjcmV0}
+---
+kind: Pod
+metadata: {name: files}
+spec:
+  initContainers:
+  - {name: prepare, image: busybox, command: [cat, /keys/deep/token], volumeMounts: [{name: keys, mountPath: /keys}]}
+  - name: sidecar
+    image: busybox
+    restartPolicy: Always
+    command: [sh, -c, "sleep 0.3; touch /tmp/up; exec sleep 600"]
+    startupProbe: {exec: {command: [test, -e, /tmp/up]}}
+  containers:
+  - name: web
+    image: busybox
+    command: [httpd, -f, -p, "8000", -h, /srv/www]
+    ports: [{containerPort: 8000}]
+    startupProbe: {tcpSocket: {port: 8000}}
+    readinessProbe: {httpGet: {path: /index.html, port: 8000}}
+    volumeMounts:
+    - {name: site, mountPath: /srv/www, readOnly: true}
+    - {name: site, mountPath: /etc/one.ini, subPath: settings.ini}
+    - {name: keys, mountPath: /keys}
+  volumes:
+  - {name: site, configMap: {name: site, defaultMode: 0444}}
+  - {name: keys, secret: {secretName: keys, items: [{key: token, path: deep/token, mode: 0400}]}}
+  - {name: none, configMap: {name: absent, optional: true}}
+"""
+
+
+def test_volumes_of_settings_startup_probes_and_sidecars(where: Engine, make_pod: MakePod) -> None:
+    with Pod.from_kube_yaml(FILES, engine=where) as pod:
+        sidecar, web = pod.members
+        with urllib.request.urlopen(f"http://localhost:{web.get_exposed_port(8000)}/", timeout=10) as answer:
+            assert answer.read() == b"a page\n"
+        look = "cd /srv/www; stat -c '%n %a' *; od -An -tx1 raw; cat /etc/one.ini /keys/deep/token"
+        shown = web.exec(["sh", "-c", look])
+        assert shown.stdout.decode().split() == [
+            "index.html", "444", "raw", "444", "settings.ini", "444", "00", "ff", "x=1", "secret",
+        ]  # fmt: skip
+        assert web.exec("stat -c %a /keys/deep/token").stdout == b"400\n"
+        assert sidecar.exec("test -e /tmp/up").exit_code == 0
+        first, second = (container.inspect().state.started_at for container in (sidecar, web))
+        assert first is not None
+        assert second is not None
+        assert first + 0.3 <= second
+
+
 def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(MANIFEST)
     assert len(Pod.from_kube_yaml(tmp_path / "pod.yaml").members) == 2
@@ -143,8 +199,12 @@ def test_the_rest_of_a_container_is_read(tmp_path: Path) -> None:
 def test_what_is_not_supported_is_named_all_of_it() -> None:
     text = one(
         "lifecycle: {postStart: {}}, readinessProbe: {exec: {command: ['true']}, grpc: {port: 1}}, "
-        "ports: [{containerPort: 1, protocol: SCTP}, {containerPort: 2, hostIP: 0.0.0.0}]",
-        "  hostNetwork: true\n  volumes: [{name: v, nfs: {server: s}}]\n  securityContext: {fsGroup: 7}\n",
+        "ports: [{containerPort: 1, protocol: SCTP}, {containerPort: 2, hostIP: 0.0.0.0}], restartPolicy: Always, "
+        "volumeMounts: [{name: e, mountPath: /e, subPath: x}]",
+        "  hostNetwork: true\n  securityContext: {fsGroup: 7}\n"
+        "  volumes: [{name: v, nfs: {server: s}}, {name: e, emptyDir: {}}, {name: p, projected: {sources: []}}]\n"
+        "  initContainers:\n  - {name: s, image: busybox, restartPolicy: Always}\n  - {name: i, image: busybox}\n"
+        "  - {name: j, image: busybox, restartPolicy: Never}\n",
     )
     with pytest.raises(DefinitionError) as caught:
         Pod.from_kube_yaml(text)
@@ -155,6 +215,11 @@ def test_what_is_not_supported_is_named_all_of_it() -> None:
         "Pod p: spec.containers[0].ports[1].hostIP",
         "Pod p: spec.hostNetwork",
         "Pod p: spec.volumes[0].nfs",
+        "Pod p: spec.volumes[2].projected",
+        "Pod p: spec.containers[0].volumeMounts[0].subPath",
+        "Pod p: spec.containers[0].restartPolicy",
+        "Pod p: spec.initContainers: i runs to its end after a sidecar has started",
+        "Pod p: spec.initContainers[2].restartPolicy: Never",
         "Pod p: spec.securityContext.fsGroup",
     ):
         assert f"\n  {field}" in caught.value.message
@@ -169,9 +234,16 @@ def test_what_is_not_supported_is_named_all_of_it() -> None:
         (MANIFEST.replace("replicas: 1", "replicas: 3"), "spec.replicas: 3 of them"),
         (MANIFEST.replace("name: settings}\ndata", "name: other}\ndata"), "needs the ConfigMap 'settings'"),
         (MANIFEST.replace("key: token", "key: nothing"), "needs 'nothing', which Secret 'keys' lacks"),
-        (MANIFEST.replace("c2VjcmV0", "no base64"), "Secret keys: data.token is not text in base64"),
+        (MANIFEST.replace("c2VjcmV0", "no base64"), "Secret keys: data.token is not base64"),
         (MANIFEST.replace("port: http}, per", "port: what}, per"), "port is 'what', which no port"),
         (MANIFEST.replace("name: own, mount", "name: lost, mount"), "needs the volume 'lost'"),
+        (FILES.replace("subPath: settings.ini", "subPath: lost"), "subPath is 'lost', which the volume lacks"),
+        (FILES.replace("key: token", "key: lost"), "needs 'lost', which Secret 'keys' lacks"),
+        (FILES.replace("name: site, default", "name: lost, default"), "needs the ConfigMap 'lost'"),
+        (FILES.replace("path: deep", "path: ../deep"), "which is not below the volume"),
+        (FILES.replace("AP8=", "A"), "ConfigMap site: binaryData.raw is not base64"),
+        (FILES.replace("mountPath: /srv", "mountPath: srv"), "'srv/www' is not absolute"),
+        (MANIFEST.replace("token: c2VjcmV0", "token: AP8="), "token is no text, as a variable must be"),
         (one("args: [1]"), "args has 1, which is no text"),
         (one("ports: [{containerPort: many}]"), "containerPort is 'many', which is of the wrong type"),
         (one("readinessProbe: {periodSeconds: 1}"), "has none of exec, httpGet and tcpSocket"),

@@ -9,7 +9,8 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Union
 
@@ -18,8 +19,21 @@ from podjig.errors import CopyError
 if TYPE_CHECKING:
     from podjig.engine.protocol import Engine
 
-Source = Union[bytes, str, "os.PathLike[str]"]
-"""What can be copied in: bytes (the file's content), or the path of a file or folder on this machine."""
+
+@dataclass(frozen=True)
+class Folder:
+    """Files to copy in together, by their paths below the destination. Missing folders are made, that one included.
+
+    Attributes:
+        files: The content and the permission bits of each.
+    """
+
+    files: Mapping[str, tuple[bytes, int]]
+
+
+Source = Union[bytes, str, "os.PathLike[str]", Folder]
+"""What can be copied in: bytes (the file's content), the path of a file or folder on this machine, or a folder made up
+of files."""
 
 _IN_MEMORY = 8 << 20
 """Bytes of an archive held in memory; larger ones go to a temporary file."""
@@ -31,7 +45,7 @@ def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int
     Args:
         engine: The engine.
         id: The container.
-        source: Bytes, or a path on this machine.
+        source: Bytes, a path on this machine, or a folder made up of files.
         destination: The path it gets; ends in ``/`` to keep a file's own name in that folder.
         mode: Permission bits of the file (or of every file of a folder); the source's own, or 0o644 for bytes,
             where ``None``.
@@ -42,10 +56,15 @@ def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int
     if not posixpath.isabs(destination):
         raise CopyError(f"destination {destination!r} is not an absolute path", hint="begin it with /")
     if destination.endswith("/"):
-        if isinstance(source, bytes):
+        if isinstance(source, Folder):
+            destination = posixpath.normpath(destination)
+        elif isinstance(source, bytes):
             raise CopyError(f"bytes need a file name, but {destination!r} is a folder", hint="add a file name")
-        destination += Path(os.path.abspath(source)).name  # noqa: PTH100  "." has a name; a link keeps its own
+        else:
+            destination += Path(os.path.abspath(source)).name  # noqa: PTH100  "." has a name; a link keeps its own
     folder, name = posixpath.split(posixpath.normpath(destination))
+    if isinstance(source, Folder):
+        folder, name = "/", posixpath.relpath(destination, "/")  # engines make what is missing on the way from there
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as archive:
         try:
             _pack(source, name, mode, archive)
@@ -94,13 +113,15 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
 def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> None:
     with tarfile.open(fileobj=target, mode="w") as archive:
         if isinstance(source, bytes):
-            member = tarfile.TarInfo(name)
-            member.size, member.mtime, member.mode = len(source), int(time.time()), 0o644 if mode is None else mode
-            archive.addfile(member, io.BytesIO(source))
+            _pack_bytes(source, name, 0o644 if mode is None else mode, archive)
             return
-        path = Path(source)
-        if not path.exists():
-            raise CopyError(f"there is no {str(path)!r} to copy on this machine", hint="check the path")
+        if isinstance(source, Folder):
+            for path, (content, bits) in source.files.items():
+                _pack_bytes(content, posixpath.join(name, path), bits, archive)
+            return
+        there = Path(source)
+        if not there.exists():
+            raise CopyError(f"there is no {str(there)!r} to copy on this machine", hint="check the path")
 
         def owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
             # This machine's user ids mean nothing inside.
@@ -111,7 +132,13 @@ def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> Non
             return member
 
         # What a link leads to is what the user means; links within a folder stay links.
-        archive.add(path.resolve(), arcname=name, filter=owned_by_root)
+        archive.add(there.resolve(), arcname=name, filter=owned_by_root)
+
+
+def _pack_bytes(content: bytes, name: str, mode: int, archive: tarfile.TarFile) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = len(content), int(time.time()), mode
+    archive.addfile(member, io.BytesIO(content))
 
 
 def _content(archive: tarfile.TarFile, members: Iterable[tarfile.TarInfo], source: str) -> bytes:

@@ -70,8 +70,8 @@ class Pod(PodDefinition):
         """Return a pod as a Kubernetes manifest has it, not started.
 
         Read are one Pod, or one Deployment of one replica, with the ConfigMaps and Secrets of its environment
-        variables. Ports are published on free ports of 127.0.0.1 unless it names a ``hostPort``; a readiness probe
-        becomes what is waited for.
+        variables and volumes. Ports are published on free ports of 127.0.0.1 unless it names a ``hostPort``; startup
+        and readiness probes become what is waited for.
 
         Args:
             manifest: A path; or the YAML text itself, of more than one line.
@@ -84,7 +84,9 @@ class Pod(PodDefinition):
 
         found = read(manifest)
         given: dict[str, Any] = {"hostname": found.hostname, "labels": found.labels, "share": found.share}
-        pod = cls(*found.members, **{**given, **fields})
+        pod = cls(**{**given, **fields})
+        for member in found.members:
+            pod.add(member.container, depends_on=member.depends_on)
         for container in found.init:
             pod.add_init(container)
         return pod

@@ -9,6 +9,7 @@ from podjig.pod.kube.probe import read_probe
 from podjig.pod.kube.variables import Sources, expanded, read_environment
 from podjig.pod.kube.volumes import Volumes, binary_size
 from podjig.spec import LOOPBACK
+from podjig.wait.composite import CompositeWaitStrategy
 
 _PULL = {"": None, "Always": "always", "IfNotPresent": "missing", "Never": "never"}
 _WITHOUT_EFFECT = ("livenessProbe", "stdin", "tty", "terminationMessagePath", "terminationMessagePolicy")
@@ -48,8 +49,11 @@ def read_container(
     _security(node.node("securityContext"), pod_security, container)
     for mount in node.nodes("volumeMounts"):
         volumes.mount(container, mount)
-    if node.has("readinessProbe"):
-        container.waiting_for(read_probe(node.node("readinessProbe"), container, ports))
+    probes = [
+        read_probe(node.node(key), container, ports) for key in ("startupProbe", "readinessProbe") if node.has(key)
+    ]
+    if probes:
+        container.waiting_for(probes[0] if len(probes) == 1 else CompositeWaitStrategy(*probes))
     node.skip(*_WITHOUT_EFFECT)
     node.done()
     return container

@@ -13,6 +13,7 @@ from podjig.pod.kube.container import read_container
 from podjig.pod.kube.document import Node, Unsupported
 from podjig.pod.kube.variables import Sources
 from podjig.pod.kube.volumes import Volumes
+from podjig.pod.plan import Member
 from podjig.spec.namespace import Namespace
 from podjig.spec.pod import DEFAULT_SHARE
 
@@ -29,14 +30,14 @@ class ReadPod:
         labels: Its labels.
         share: The namespaces its members share.
         init: Its init containers.
-        members: Its other containers.
+        members: Its other containers; those that are to start after its sidecars depend on them.
     """
 
     hostname: str | None
     labels: dict[str, str]
     share: tuple[Namespace, ...]
     init: list[GenericContainer] = field(default_factory=list)
-    members: list[GenericContainer] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
 
 
 def read(manifest: str | os.PathLike[str]) -> ReadPod:
@@ -106,16 +107,31 @@ def _pod_spec(metadata: Node, spec: Node, sources: Sources) -> ReadPod:
     labels = {str(key): str(value) for key, value in (metadata.get("labels", dict) or {}).items()}
     share: tuple[Namespace, ...] = (*DEFAULT_SHARE, *(("pid",) if spec.get("shareProcessNamespace", bool) else ()))
     pod = ReadPod(hostname=spec.text("hostname") or None, labels=labels, share=share)
-    volumes = Volumes(spec)
+    volumes = Volumes(spec, sources)
     hosts = [(name, alias.text("ip")) for alias in spec.nodes("hostAliases") for name in alias.texts("hostnames")]
     security = spec.node("securityContext")
-    for key, containers in (("initContainers", pod.init), ("containers", pod.members)):
+    sidecars: list[GenericContainer] = []
+    services = 0
+    for key in ("initContainers", "containers"):
         for raw in spec.nodes(key):
-            container = read_container(raw, sources, volumes, security, init=key == "initContainers")
+            policy = raw.text("restartPolicy") if key == "initContainers" else ""
+            init = key == "initContainers" and not policy
+            if policy not in ("", "Always"):
+                raw.refuse("restartPolicy", policy)
+            if init and sidecars:
+                spec.refuse(key, f"{raw.text('name')} runs to its end after a sidecar has started")
+            container = read_container(raw, sources, volumes, security, init=init)
             for name, address in hosts:
                 container.with_extra_host(name, address)
-            containers.append(container)
-    if not pod.members:
+            if init:
+                pod.init.append(container)
+                continue
+            pod.members.append(Member(container=container, depends_on=tuple(sidecars)))
+            if policy:
+                sidecars.append(container)
+            else:
+                services += 1
+    if not services:
         raise DefinitionError(f"{spec.path} has no containers")
     volumes.mount_shared()
     security.done()

@@ -16,7 +16,7 @@ class Sources:
     """The ConfigMaps and Secrets of a manifest."""
 
     def __init__(self) -> None:
-        self._data: dict[tuple[str, str], dict[str, str]] = {}
+        self._data: dict[tuple[str, str], dict[str, bytes]] = {}
 
     def add(self, kind: str, name: str, node: Node) -> None:
         """Add one.
@@ -25,25 +25,32 @@ class Sources:
             DefinitionError: Its data are malformed.
         """
         node.skip("apiVersion", "kind", "metadata", "type", "immutable")
-        data = {}
-        for key, value in (node.get("data", dict) or {}).items():
-            data[str(key)] = _decoded(str(value), f"{node.path} data.{key}") if kind == "Secret" else str(value)
-        if kind == "Secret":
-            data |= {str(key): str(value) for key, value in (node.get("stringData", dict) or {}).items()}
+        encoded = "data" if kind == "Secret" else "binaryData"
+        plain = "stringData" if kind == "Secret" else "data"
+        data = {
+            str(key): _decoded(str(value), f"{node.path} {encoded}.{key}")
+            for key, value in (node.get(encoded, dict) or {}).items()
+        }
+        data |= {str(key): str(value).encode() for key, value in (node.get(plain, dict) or {}).items()}
         self._data[kind, name] = data
         node.done()
 
-    def find(self, kind: str, reference: Node) -> dict[str, str] | None:
-        """Return the data of the one that ``reference`` names; ``None`` where it is optional and absent.
+    def find(self, kind: str, reference: Node, *, name: str = "name") -> dict[str, bytes] | None:
+        """Return the data of one; ``None`` where it is optional and absent.
+
+        Args:
+            kind: ``"ConfigMap"`` or ``"Secret"``.
+            reference: Names it.
+            name: In which field.
 
         Raises:
             DefinitionError: The manifest has none of that name.
         """
-        name, optional = reference.text("name"), reference.get("optional", bool)
-        data = self._data.get((kind, name))
+        wanted, optional = reference.text(name), reference.get("optional", bool)
+        data = self._data.get((kind, wanted))
         if data is None and not optional:
             raise DefinitionError(
-                f"{reference.path} needs the {kind} {name!r}, which is not in the manifest",
+                f"{reference.path} needs the {kind} {wanted!r}, which is not in the manifest",
                 hint="add it to the same file, after a line '---'",
             )
         return data
@@ -61,7 +68,8 @@ def read_environment(container: Node, sources: Sources) -> dict[str, str]:
         for kind, key in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
             if source.has(key):
                 reference = source.node(key)
-                env |= {f"{prefix}{name}": value for name, value in (sources.find(kind, reference) or {}).items()}
+                for name, value in (sources.find(kind, reference) or {}).items():
+                    env[f"{prefix}{name}"] = _text(value, f"{reference.path}: {name}")
                 reference.done()
         source.done()
     for variable in container.nodes("env"):
@@ -91,7 +99,8 @@ def _from(node: Node, sources: Sources) -> str | None:
         if node.has(key):
             reference = node.node(key)
             data, wanted = sources.find(kind, reference), reference.text("key")
-            value = None if data is None else data.get(wanted)
+            found = None if data is None else data.get(wanted)
+            value = None if found is None else _text(found, f"{reference.path}: {wanted}")
             if value is None and not reference.get("optional", bool):
                 raise DefinitionError(
                     f"{reference.path} needs {wanted!r}, which {kind} {reference.text('name')!r} lacks"
@@ -101,8 +110,15 @@ def _from(node: Node, sources: Sources) -> str | None:
     return value
 
 
-def _decoded(value: str, path: str) -> str:
+def _decoded(value: str, path: str) -> bytes:
     try:
-        return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{path} is not text in base64: {error}", hint="or write it under stringData") from None
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise DefinitionError(f"{path} is not base64: {error}", hint="or write text under stringData or data") from None
+
+
+def _text(value: bytes, path: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise DefinitionError(f"{path} is no text, as a variable must be: {error}", hint="mount it as a file") from None

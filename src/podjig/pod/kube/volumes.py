@@ -1,12 +1,17 @@
-"""Volumes of a manifest: emptyDir and hostPath."""
+"""Volumes of a manifest: emptyDir, hostPath, and the files of ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
 import os
 
 from podjig.container import GenericContainer
+from podjig.container.files import Folder
 from podjig.errors import DefinitionError
 from podjig.pod.kube.document import Node
+from podjig.pod.kube.variables import Sources
+
+_MODE = 0o644
+"""Kubernetes' own default for such files."""
 
 
 class Volumes:
@@ -14,11 +19,13 @@ class Volumes:
 
     Args:
         spec: The pod's spec.
+        sources: ConfigMaps and Secrets.
     """
 
-    def __init__(self, spec: Node) -> None:
+    def __init__(self, spec: Node, sources: Sources) -> None:
         self._paths: dict[str, str] = {}
         self._empty: dict[str, list[tuple[GenericContainer, str, bool]]] = {}
+        self._files: dict[str, dict[str, tuple[bytes, int]]] = {}
         self._sizes: dict[str, str | None] = {}
         self._known: set[str] = set()
         for volume in spec.nodes("volumes"):
@@ -37,6 +44,9 @@ class Volumes:
                 self._empty[name] = []
                 self._sizes[name] = None if size is None else binary_size(str(size))
                 empty.done()
+            for kind, key, called in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
+                if volume.has(key):
+                    self._files[name] = _files(volume.node(key), kind, called, sources)
             volume.done()
 
     def mount(self, container: GenericContainer, node: Node) -> None:
@@ -45,7 +55,7 @@ class Volumes:
         Raises:
             DefinitionError: There is no such volume.
         """
-        name, target = node.text("name"), node.text("mountPath")
+        name, target, path = node.text("name"), node.text("mountPath"), node.text("subPath")
         read_only = bool(node.get("readOnly", bool))
         if name not in self._known:
             raise DefinitionError(f"{node.path} needs the volume {name!r}, which the pod lacks")
@@ -53,6 +63,10 @@ class Volumes:
             container.with_volume_mapping(os.path.abspath(self._paths[name]), target, "ro" if read_only else "rw")  # noqa: PTH100
         elif name in self._empty:
             self._empty[name].append((container, target, read_only))
+        elif name in self._files:
+            container.with_copy_into_container(_folder(self._files[name], target, path, node), "/")
+        if path and name not in self._files:
+            node.refuse("subPath", "only of a ConfigMap or Secret")
         node.done()
 
     def mount_shared(self) -> None:
@@ -64,6 +78,39 @@ class Volumes:
                     container.with_tmpfs_mount(target, self._sizes[name])
                 else:
                     container.with_volume_mapping(shared, target, "ro" if read_only else "rw")
+
+
+def _files(node: Node, kind: str, called: str, sources: Sources) -> dict[str, tuple[bytes, int]]:
+    """Return the files of a ConfigMap's or Secret's volume, by path: content and permission bits."""
+    data = sources.find(kind, node, name=called) or {}
+    mode = node.get("defaultMode", int)
+    bits = _MODE if mode is None else mode
+    files = {key: (content, bits) for key, content in data.items()}
+    if node.has("items"):
+        files = {}
+        for item in node.nodes("items"):
+            key, own = item.text("key"), item.get("mode", int)
+            if key in data:
+                files[item.text("path") or key] = (data[key], bits if own is None else own)
+            elif not node.get("optional", bool):
+                raise DefinitionError(f"{item.path} needs {key!r}, which {kind} {node.text(called)!r} lacks")
+            item.done()
+    for path in files:
+        if path.startswith("/") or ".." in path.split("/"):
+            raise DefinitionError(f"{node.path} has a file {path!r}, which is not below the volume")
+    node.done()
+    return files
+
+
+def _folder(files: dict[str, tuple[bytes, int]], target: str, path: str, mount: Node) -> Folder:
+    """Return what is copied for a mount, by paths from the root."""
+    if not target.startswith("/"):
+        raise DefinitionError(f"{mount.path}.mountPath {target!r} is not absolute")
+    if path:
+        if path not in files:
+            raise DefinitionError(f"{mount.path}.subPath is {path!r}, which the volume lacks")
+        return Folder({target.lstrip("/"): files[path]})
+    return Folder({f"{target.strip('/')}/{name}": file for name, file in files.items()})
 
 
 def binary_size(text: str) -> str:
