@@ -6,7 +6,7 @@ from myapp.models import Base
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
-from podjig import PostgresContainer, RedisContainer
+from podjig import PostgresContainer, RedisContainer, postgres_database
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +50,7 @@ def db_session(engine):
     session.close()
     transaction.rollback()
     connection.close()
+
+
+# The template pattern: the schema is made once, and each test that wants a database of its own gets a copy.
+database = postgres_database("pg_container", migrate=Base.metadata, mode="template")

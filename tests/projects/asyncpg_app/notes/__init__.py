@@ -1,0 +1,1 @@
+"""Notes, kept in PostgreSQL, with their number in Redis."""

@@ -1,0 +1,1 @@
+"""Pages that know all of their versions."""

@@ -1,0 +1,1 @@
+"""Tickets: each seat is sold once."""
