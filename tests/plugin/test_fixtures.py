@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from podjig import GenericContainer, container_fixture
-from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
 
 CONFTEST = """
@@ -284,28 +282,3 @@ def test_progress_reaches_the_terminal_past_the_capture(project: pytest.Pytester
     )
     if capture != "no":
         result.stdout.no_fnmatch_line("*this stays captured*")
-
-
-def test_the_articles_project_is_green_and_leaves_nothing(project: pytest.Pytester, engine: Engine) -> None:
-    article = Path(__file__).parents[1] / "projects" / "article"
-    project.makepyfile(
-        recorder="""
-        import pathlib
-        from podjig import GenericContainer
-
-        start = GenericContainer.start
-
-        def recorded(container):
-            start(container)
-            with pathlib.Path("ids").open("a") as ids:
-                print(container.id, file=ids)
-            return container
-
-        GenericContainer.start = recorded
-        """
-    )
-    result = project.runpytest_subprocess("-p", "recorder", "-p", "no:cacheprovider", str(article))
-    result.assert_outcomes(passed=3)
-    started = (project.path / "ids").read_text(encoding="utf-8").split()
-    assert len(started) == 2
-    assert {container.id for container in engine.list_containers()}.isdisjoint(started)

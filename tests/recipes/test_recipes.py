@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from podjig.engine.protocol import Engine
 from recipes.conftest import Run
 
 
@@ -33,8 +34,27 @@ def test_workers_in_parallel_on_one_container(run: Run) -> None:
     result.stdout.fnmatch_lines(["pg (postgres:16): started in * shared by 2 workers*"])
 
 
-def test_the_article(run: Run) -> None:
-    run("article").assert_outcomes(passed=6)
+def test_the_article_leaves_nothing(run: Run, project: pytest.Pytester, engine: Engine) -> None:
+    project.makepyfile(
+        recorder="""
+        import pathlib
+        from podjig import GenericContainer
+
+        start = GenericContainer.start
+
+        def recorded(container):
+            start(container)
+            with pathlib.Path("ids").open("a") as ids:
+                print(container.id, file=ids)
+            return container
+
+        GenericContainer.start = recorded
+        """
+    )
+    run("article", "-p", "recorder").assert_outcomes(passed=6)
+    started = (project.path / "ids").read_text(encoding="utf-8").split()
+    assert len(started) == 2
+    assert {container.id for container in engine.list_containers()}.isdisjoint(started)
 
 
 def test_the_article_on_two_workers(run: Run) -> None:
