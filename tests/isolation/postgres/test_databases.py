@@ -304,8 +304,13 @@ def test_a_container_must_run() -> None:
         PostgresDatabases(PostgresContainer("postgres:17"))
 
 
-def test_a_migration_that_fails_fails_each_test_and_leaves_nothing(server: PostgresServer, ask: Ask) -> None:
+def test_a_migration_that_fails_fails_each_test_but_runs_once_and_leaves_nothing(
+    server: PostgresServer, ask: Ask
+) -> None:
+    runs = []
+
     def fails(connection: psycopg.Connection[Any]) -> None:
+        runs.append(1)
         connection.execute("SELECT 1 / 0")
 
     everything = "SELECT datname FROM pg_database ORDER BY 1"
@@ -315,6 +320,7 @@ def test_a_migration_that_fails_fails_each_test_and_leaves_nothing(server: Postg
             with pytest.raises(MigrationError, match="division by zero"):
                 databases.acquire()
     assert ask(server, everything) == before
+    assert len(runs) == 1
 
 
 def test_too_few_connections_for_the_workers_are_counted(server: PostgresServer) -> None:

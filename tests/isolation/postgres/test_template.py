@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 from isolation.postgres.conftest import Ask
 from podjig import PostgresContainer
 from podjig.errors import IsolationError, MigrationError
+from podjig.isolation.postgres import template
 from podjig.isolation.postgres.clone import clone
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.drop import drop
@@ -29,7 +30,7 @@ from podjig.isolation.postgres.roles import Guard
 from podjig.isolation.postgres.server import PostgresServer
 from podjig.isolation.postgres.template import ensure_template
 
-OURS = "SELECT datname FROM pg_database WHERE datname LIKE 'podjig\\_%%' ORDER BY 1"
+OURS = "SELECT datname FROM pg_database WHERE datname LIKE 'podjig\\_%' ORDER BY 1"
 
 MAKER = """
 import sys, time
@@ -68,10 +69,10 @@ class Mine:
 @pytest.fixture(autouse=True)
 def no_templates_left(server: PostgresServer, ask: Ask) -> Iterator[None]:
     """Drop the templates of a test: they would stay with the server."""
-    before = set(ask(server, OURS.replace("%%", "%")))
+    before = set(ask(server, OURS))
     yield
     with closing(server.connect()) as connection:
-        for name in set(ask(server, OURS.replace("%%", "%"))) - before:
+        for name in set(ask(server, OURS)) - before:
             drop(connection, name, grace=0)
 
 
@@ -100,6 +101,17 @@ def test_it_is_made_once_and_again_when_the_content_changes(server: PostgresServ
     names = [ensure_template(server, each) for each in (first, first, second, first)]
     assert (first.runs, second.runs) == (1, 1)
     assert names == [template_name(each.key) for each in (first, first, second, first)]
+
+
+def test_old_ones_go_when_they_are_many_and_nobody_is_there(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "KEPT", 2)
+    with PostgresContainer("postgres:17") as pg:
+        server = PostgresServer.of(pg)
+        with closing(server.connect()):  # somebody is there
+            names = [ensure_template(server, Mine()) for _ in range(3)]
+            assert ask(server, OURS) == sorted(names)
+        names.append(ensure_template(server, Mine()))
+        assert ask(server, OURS) == sorted(names[-2:])
 
 
 def test_with_no_migration_it_is_empty_and_has_what_template1_has(server: PostgresServer, ask: Ask) -> None:
@@ -133,10 +145,10 @@ def test_what_a_killed_process_left_half_made_is_made_again(server: PostgresServ
         assert process.stdout.readline() == "migrating\n"
         process.kill()
         process.wait()
-    assert making_name(mine.key) in ask(server, OURS.replace("%%", "%"))
+    assert making_name(mine.key) in ask(server, OURS)
     assert ensure_template(server, mine) == template_name(mine.key)
     assert mine.runs == 1
-    assert making_name(mine.key) not in ask(server, OURS.replace("%%", "%"))
+    assert making_name(mine.key) not in ask(server, OURS)
 
 
 def test_waiting_ends_with_an_error_that_names_who_is_at_it(server: PostgresServer, ask: Ask) -> None:
@@ -177,7 +189,7 @@ def interrupted(database: PostgresDatabase) -> None:
 def test_nothing_is_left_of_one_that_fails_and_the_next_may_succeed(
     server: PostgresServer, ask: Ask, run: Callable[[PostgresDatabase], None], error: type[BaseException]
 ) -> None:
-    before = ask(server, OURS.replace("%%", "%"))
+    before = ask(server, OURS)
 
     def attempt(connection: psycopg.Connection[Any]) -> None:
         run(PostgresDatabase(server, connection.info.dbname))
@@ -185,7 +197,7 @@ def test_nothing_is_left_of_one_that_fails_and_the_next_may_succeed(
     mine = Mine(lambda database: migration(attempt).run(database))
     with pytest.raises(error):
         ensure_template(server, mine)
-    assert ask(server, OURS.replace("%%", "%")) == before
+    assert ask(server, OURS) == before
     mine._run = lambda database: None
     assert ensure_template(server, mine) == template_name(mine.key)
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from podjig.errors import DefinitionError
+from podjig.errors import DefinitionError, MigrationError
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.migration.choice import Migrate, migration
@@ -67,6 +67,7 @@ class PostgresDatabases:
         self.server = PostgresServer.of(server)
         module = import_module(f"podjig.isolation.postgres.{mode}_databases")
         make = getattr(module, f"{mode.capitalize()}Databases")
+        self._failure: MigrationError | None = None
         self._ways: Isolation[PostgresDatabase] = make(
             self.server, migration=migration(migrate), worker=worker, workers=workers
         )
@@ -81,7 +82,13 @@ class PostgresDatabases:
             MigrationError: The migration failed.
             IsolationError: There is no database to be had.
         """
-        return self._ways.acquire(requester)
+        if self._failure is not None:  # it would fail again, however long that takes
+            raise MigrationError(self._failure.message, hint=self._failure.hint, logs=self._failure.logs)
+        try:
+            return self._ways.acquire(requester)
+        except MigrationError as error:
+            self._failure = error
+            raise
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
         """Take a database back, whatever was done to it.

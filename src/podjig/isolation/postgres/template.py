@@ -17,9 +17,9 @@ from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.drop import drop
 from podjig.isolation.postgres.leftovers import look
 from podjig.isolation.postgres.migration.protocol import Migration
-from podjig.isolation.postgres.names import making_name, template_name
+from podjig.isolation.postgres.names import PREFIX, making_name, template_name
 from podjig.isolation.postgres.roles import LOCK
-from podjig.isolation.postgres.server import PostgresServer
+from podjig.isolation.postgres.server import APPLICATION, PostgresServer
 from podjig.isolation.postgres.template_record import read_state, write_record
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 WAIT = 600.0
 """Seconds to wait for another process that makes the same template."""
+
+KEPT = 8
+"""Templates that a server keeps for another time."""
 
 _LOG_LINES = 40
 _POLL = 0.001
@@ -82,6 +85,7 @@ def _make(server: PostgresServer, connection: Connection[Any], migration: Migrat
 
     making = making_name(migration.key)
     drop(connection, making, grace=0)  # of one who was killed
+    _prune(connection)
     began = time.time()
     database = sql.Identifier(making)
     connection.execute(f"SELECT pg_advisory_lock_shared{LOCK}".encode())  # until the connection is closed
@@ -103,6 +107,21 @@ def _make(server: PostgresServer, connection: Connection[Any], migration: Migrat
         elif isinstance(error, psycopg().Error):
             raise IsolationError(f"cannot make template {name!r}: {str(error).strip()}") from error
         raise
+
+
+def _prune(connection: Connection[Any]) -> None:
+    """Drop the oldest templates, where they are many and nobody is there who could be using one.
+
+    On a server that lives long, each change of a schema leaves one behind. Who waits for a lock wants a new one.
+    """
+    rows = connection.execute(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, %(ours)s || 'template_') AND NOT EXISTS (SELECT 1"
+        " FROM pg_stat_activity WHERE (application_name = %(name)s OR starts_with(datname, %(ours)s))"
+        " AND pid <> pg_backend_pid() AND wait_event_type IS DISTINCT FROM 'Lock') ORDER BY oid DESC OFFSET %(kept)s",
+        {"ours": PREFIX, "name": APPLICATION, "kept": KEPT - 1},
+    ).fetchall()
+    for (name,) in rows:
+        drop(connection, name, grace=0)
 
 
 def _empty(connection: Connection[Any], name: str, migration: Migration) -> None:

@@ -36,14 +36,29 @@ class Digest:
         for path in paths:
             if path.is_dir():
                 for file in files_below(path, suffixes):
-                    self.add(file.relative_to(path).as_posix(), file.read_bytes())
+                    self.add(file.relative_to(path).as_posix(), content(file))
             else:
-                self.add(path.read_bytes())
+                self.add(content(path))
 
     @property
     def key(self) -> str:
         """What was gathered so far, as sixteen hexadecimal digits."""
         return self._hash.hexdigest()[:16]
+
+
+def content(file: Path) -> bytes:
+    """Return what is in a file that a schema is made of.
+
+    Raises:
+        DefinitionError: It cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DefinitionError(
+            f"{str(file)!r}, which the schema is made of, cannot be read: {error.strerror}",
+            hint="check its permissions",
+        ) from None
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...] = ()) -> list[Path]:

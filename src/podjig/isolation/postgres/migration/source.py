@@ -85,8 +85,11 @@ def _outermost(file: Path) -> Path:
 
 def _imports(file: Path) -> set[str]:
     """Return the top-level names that a file imports, inside functions as well."""
-    tree = ast.parse(file.read_bytes())
     names: set[str] = set()
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # edited since it was imported
+        return names
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)

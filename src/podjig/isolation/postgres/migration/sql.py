@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from podjig.errors import DefinitionError, MigrationError
 from podjig.isolation.postgres.driver import psycopg
-from podjig.isolation.postgres.migration.digest import Digest, existing, files_below
+from podjig.isolation.postgres.migration.digest import Digest, content, existing, files_below
 
 if TYPE_CHECKING:
     from psycopg import Connection, Error
@@ -79,7 +79,7 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
 
 
 def _run(connection: Connection[Any], file: Path) -> None:
-    text = file.read_bytes().removeprefix(_BOM)
+    text = content(file).removeprefix(_BOM)
     if found := _COPY.search(text):
         raise MigrationError(
             f"{file}, line {_line(text, found.start())}: COPY ... FROM stdin is not supported",
