@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from podjig.errors import EngineError
@@ -65,13 +66,23 @@ class PoolClient:
         self._held: set[str] = set()
         self._next: deque[tuple[str, Opening | None]] = deque()
         self._unused = 0
-        check_capacity(self.admin, workers=workers, ours=1 + AHEAD, shared=HANDS)
+        self._identity: tuple[Any, ...] = ()
+        try:
+            check_capacity(self.admin, workers=workers, ours=1 + AHEAD, shared=HANDS)
+        except BaseException:
+            self._disconnect()
+            raise
 
     @property
     def admin(self) -> Connection[Any]:
         """Our own connection to the server, opened again if somebody ended it."""
         if self._admin is None or self._admin.closed:
             self._admin = self.server.connect()
+            # What tells this start of this server from all others.
+            row = self._admin.execute(
+                "SELECT system_identifier, pg_postmaster_start_time()::text FROM pg_control_system()"
+            ).fetchone()
+            self._identity = tuple(row or ())
             tokens, self._spoken_for = self._spoken_for | {process_token()}, set()
             for token in tokens:
                 self._speak_for(token)
@@ -95,23 +106,28 @@ class PoolClient:
             self._with_broker(self._wait)
         name, opening = self._next.popleft() if self._next else (self._make(), None)
         self._held.add(name)
-        guard = self._sent_enter()
-        database = WarmDatabase(self.server, name, opening)  # while the server answers
-        self._with_broker(lambda link: link.want(AHEAD - len(self._next)))  # it comes while the test runs
-        self._before[name] = guard.receive_enter()
+        database = WarmDatabase(self.server, name, opening)
+        try:
+            guard = self.guard
+            guard.send_enter()
+            database.take_over()  # while the server answers
+            self._ask_for_more()
+            self._before[name] = guard.receive_enter()
+        except psycopg().OperationalError:  # a test has ended our connection
+            self._disconnect()
+            self._before[name] = self.guard.enter()
         return database
 
-    def _sent_enter(self) -> Guard:
-        """Begin to ask for the server's state, on a new connection if a test has ended ours."""
-        try:
-            self.guard.send_enter()
-        except psycopg().Error:
-            self._reconnect()
-            self.guard.send_enter()
-        return self.guard
+    def _ask_for_more(self) -> None:
+        """Ask for the database after the next; it comes while the test runs."""
+        if self._link is not None:
+            try:
+                self._link.want(AHEAD - len(self._next))
+            except ConnectionError:
+                self._lose()
 
-    def _reconnect(self) -> None:
-        """Drop our connection to the server; the next use opens another."""
+    def _disconnect(self) -> None:
+        """Close our connection to the server; the next use opens another."""
         if self._admin is not None:
             self._admin.close()
             self._admin = None
@@ -120,26 +136,37 @@ class PoolClient:
         """Take a database back."""
         name = database.name
         self._unused = self._unused + 1 if database.let_go() else 0
-        if keep:
-            mark_kept(self.admin, name, requester)
-        # Without a broker now is the time to drop it, and where roles are to go that it may hold on to.
-        freed = [] if keep or self._link else self._drop(name, requester)
+        dropped = False
 
         def free() -> None:
-            if not keep and not freed:
-                freed.extend(self._drop(name, requester))
+            nonlocal dropped
+            if not keep and not dropped:
+                self._drop(name, requester)
+                dropped = True
             self.discard_openings()
 
-        changed = self.guard.leave(self._before.pop(name), free=free)
+        changed = self._leave(self._before.pop(name), free)
         self.left += [Leftover(requester=requester, what=what) for what in changed]
+        if keep:
+            mark_kept(self.admin, name, requester)
         self._held.discard(name)
-        self._with_broker(lambda link: link.say("kept" if keep else "give", name=name, requester=requester))
+        told = self._with_broker(lambda link: link.say("kept" if keep else "give", name=name, requester=requester))
+        if not (told or keep or dropped):
+            self._drop(name, requester)
         self._with_broker(self._refill)
 
-    def _drop(self, name: str, requester: str) -> list[str]:
-        """Drop a database here and now; return its name."""
+    def _leave(self, before: State, free: Callable[[], None]) -> list[str]:
+        """Undo what a test changed on the whole server, though it may have ended our connection."""
+        try:
+            return self.guard.leave(before, free=free)
+        except psycopg().OperationalError:
+            self._disconnect()
+            self.guard.enter()
+            return self.guard.leave(before, free=free)
+
+    def _drop(self, name: str, requester: str) -> None:
+        """Drop a database here and now."""
         self.left += [Leftover(requester=requester, what=what) for what in drop(self.admin, name)]
-        return [name]
 
     def discard_openings(self) -> None:
         """Close the connections on their way: they began under settings that are no more."""
@@ -151,14 +178,14 @@ class PoolClient:
 
     def leftovers(self) -> list[Leftover]:
         """Return what was found left behind since the last call."""
-        self._with_broker(lambda link: link.listen())
+        self._with_broker(lambda link: link.listen(), join=False)
         found, self.left = self.left, []
         return found
 
     def close(self) -> None:
         """Give everything back."""
         self.discard_openings()
-        self._with_broker(self._flush)
+        self._with_broker(self._flush, join=False)
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -167,17 +194,16 @@ class PoolClient:
                 drop(self.admin, name, grace=0)
         self._next.clear()
         self._held.clear()
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
+        self._disconnect()
 
     # The broker
 
-    def _with_broker(self, do: Any) -> bool:
+    def _with_broker(self, do: Callable[[Link], object], *, join: bool = True) -> bool:
         """Do something with the broker; return whether there is one."""
-        if self._link is None and not self._join():
+        if self._link is None and join:
+            self._join()
+        if self._link is None:
             return False
-        assert self._link is not None
         try:
             do(self._link)
         except ConnectionError:
@@ -186,12 +212,14 @@ class PoolClient:
         self._note(self._link)
         return True
 
-    def _join(self) -> bool:
+    def _join(self) -> None:
+        """Find the broker or start it, unless that has gone wrong too often."""
         if self._losses > _LOSSES:
-            return False
+            return
+        parameters = {**self.server.parameters(self.server.dbname), "application_name": APPLICATION}
         try:
-            parameters = {**self.server.parameters(self.server.dbname), "application_name": APPLICATION}
-            key = key_of(self._identity(), sorted(parameters.items()))
+            assert self.admin is not None
+            key = key_of(self._identity, sorted(parameters.items()))
             link = Link(key, server=parameters, template=self.template)
             held = [*self._held, *(name for name, _ in self._next)]
             if held:
@@ -199,20 +227,11 @@ class PoolClient:
             link.want(AHEAD - len(self._next))
         except ConnectionError:
             self._lose()
-            return False
         except (OSError, EngineError) as error:
             self._losses = _LOSSES
             self._lose(str(error))
-            return False
-        self._link = link
-        return True
-
-    def _identity(self) -> tuple[Any, ...]:
-        """Return what tells this start of this server from all others."""
-        row = self.admin.execute("SELECT system_identifier, pg_postmaster_start_time()::text FROM pg_control_system()")
-        found = row.fetchone()
-        assert found is not None
-        return tuple(found)
+        else:
+            self._link = link
 
     def _lose(self, why: str = "its process ends again and again; see the server's log") -> None:
         """Go on without the broker, at least for now."""

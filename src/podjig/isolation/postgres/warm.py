@@ -89,10 +89,20 @@ class WarmDatabase(PostgresDatabase):
     """A database whose first connection may be on its way."""
 
     def __init__(self, server: PostgresServer, name: str, opening: Opening | None) -> None:
-        """Describe a database; a connection that is ready is taken over at once, another when it is asked for."""
+        """Describe a database.
+
+        Args:
+            server: Its server.
+            name: Its name.
+            opening: Its first connection.
+        """
         super().__init__(server, name)
         self._opening = opening
         self._asked = False
+
+    def take_over(self) -> None:
+        """Make the connection one of psycopg's, if it is ready: else that is done when it is asked for."""
+        opening = self._opening
         if opening is not None and opening.is_ready:
             self._warm, self._opening = opening.finish(), None
 

@@ -69,10 +69,10 @@ class Broker:
     def run(self) -> None:
         """Work until nobody needs it any more."""
         while not self._at_end():
-            for key, _ in self._selector.select(self._until_next()):
-                key.data()
             self._hand_out()
             self._give_work()
+            for key, _ in self._selector.select(self._until_next()):
+                key.data()
 
     def _at_end(self) -> bool:
         """Whether all is done; stops listening when nobody has been there for a while."""

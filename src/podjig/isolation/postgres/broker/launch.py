@@ -12,10 +12,12 @@ from pathlib import Path
 from podjig import __version__
 from podjig.engine.file_lock import locked
 from podjig.engine.runtime_dir import private_folder, runtime_dir
+from podjig.errors import EngineTimeout
 from podjig.isolation.postgres.broker import process
 from podjig.isolation.postgres.broker.messages import PROTOCOL
 
 _SCRIPT = 'exec 3<&0; "$@" <&3 3<&- &'  # as in cleanup/helper.py: nobody's child, with the standard input it was given
+_FILES = ("socket", "log", "lock")
 _LOCK_TIMEOUT = 10.0
 _ATTEMPTS = 3
 _BACKLOG = 128
@@ -45,6 +47,8 @@ def join(key: str) -> socket.socket:
         OSError: It cannot be started.
         EngineError: There is no folder for its socket, or its lock is held for too long.
     """
+    if not sys.executable:
+        raise OSError("this program does not say where its Python interpreter is (sys.executable)")
     folder = folder_of(key)
     address = folder / "socket"
     for _ in range(_ATTEMPTS):
@@ -62,6 +66,19 @@ def join(key: str) -> socket.socket:
     raise ConnectionError(f"no process listens at {address} though it was started")
 
 
+def remove_stale() -> None:
+    """Remove the folders of brokers that were killed."""
+    for folder in runtime_dir().glob("broker-*"):
+        with suppress(OSError, EngineTimeout), locked(folder / "lock", timeout=0):
+            running = _connected(folder / "socket")
+            if running is not None:
+                running.close()
+                continue
+            for name in _FILES:
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+
+
 def _connected(address: Path) -> socket.socket | None:
     peer = socket.socket(socket.AF_UNIX)
     try:
@@ -76,8 +93,6 @@ def _connected(address: Path) -> socket.socket | None:
 
 
 def _start(folder: Path, address: Path) -> None:
-    if not sys.executable:
-        raise FileNotFoundError("this program does not say where its Python interpreter is (sys.executable)")
     script = os.path.abspath(process.__file__)  # noqa: PTH100
     command = [sys.executable, "-I", "-S", script, str(folder), *_import_path(script)]
     with socket.socket(socket.AF_UNIX) as listener:
@@ -97,7 +112,9 @@ def _start(folder: Path, address: Path) -> None:
                 setsid=True,
             )
         except BaseException:
-            address.unlink(missing_ok=True)
+            for name in _FILES:
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
             raise
         finally:
             os.close(errors)

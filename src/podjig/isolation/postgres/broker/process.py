@@ -20,6 +20,7 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from podjig.isolation.postgres.broker.broker import Broker
+    from podjig.isolation.postgres.broker.launch import remove_stale
 
     listener = socket.socket(fileno=os.dup(0))
     os.close(0)
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
         broker.run()
     finally:
         broker.put_away()
+        remove_stale()
     sys.stderr.flush()
     os._exit(0)  # a thread may hang with its server
 
