@@ -15,11 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from network.conftest import Start, addresses, box, bridge_address, glibc, reads, resolves, until, web
+from pod.conftest import engine_without_pods
 from podjig import GenericContainer, Network, Pod, RedisContainer
 from podjig.cleanup.labels import SESSION
 from podjig.cleanup.libpod import LibpodClient
 from podjig.cleanup.session import session_of
 from podjig.engine.memory import MemoryEngine
+from podjig.engine.podman.start_faults import start_fault
 from podjig.engine.protocol import Engine
 from podjig.errors import (
     AlreadyStartedError,
@@ -161,6 +163,19 @@ def test_members_that_come_and_go_do_not_disturb_the_others(network: Network, st
         assert reads(client, "http://web/") == "hello"
 
 
+@pytest.mark.parametrize("native", [True, False], ids=["native", "holder"])
+def test_members_of_a_pod_are_found_in_its_network(
+    engine: Engine, network: Network, start: Start, native: bool
+) -> None:
+    client = start(glibc().with_network(network))
+    start(web("outside").with_network(network).with_network_aliases("outside"))
+    member = web("inside", 8000).with_network_aliases("inside", "inside.example")
+    with Pod(member, networks=[network], engine=engine if native else engine_without_pods()):
+        for name in ("inside", "inside.example"):
+            until(lambda name=name: len(addresses(client, name)) == 1)  # type: ignore[misc]
+        assert reads(member, "http://outside/") == "outside"
+
+
 def test_the_bridge_keeps_its_address_from_its_first_member_on(engine: Engine, network: Network, start: Start) -> None:
     with Pod(box(), networks=[network]):
         before = bridge_address(engine, network)
@@ -189,7 +204,7 @@ class Hello(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"hello")
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 
@@ -296,6 +311,42 @@ def test_a_subnet_or_name_in_use_is_named(network: Network) -> None:
     assert "leave the subnet out" in caught.value.hint
     with pytest.raises(NameInUse, match=network.name):
         Network(network.name).create()
+
+
+def test_sessions_that_make_networks_at_once_get_different_ones(engine: Engine) -> None:
+    script = (
+        "import sys\n"
+        "from podjig import Network\n"
+        "made = [Network().create() for _ in range(8)]\n"
+        "print(*(network.inspect().subnets[0] for network in made), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    sessions = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+        )
+        for _ in range(2)
+    ]
+    subnets = [subnet for session in sessions for subnet in session.stdout.readline().split()]  # type: ignore[union-attr]
+    for session in sessions:
+        session.communicate(timeout=120)
+    assert len(subnets) == 16
+    assert len(set(subnets)) == 16
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "netavark: No such file or directory (os error 2)",
+        'netavark: unable to execute "iptables": not installed',
+        "unable to find network with name or ID n1: network not found",
+    ],
+)
+def test_where_there_can_be_no_bridge_a_pod_is_suggested(said: str) -> None:
+    fault = start_fault(EngineRequestError(f"cannot start container 'x': {said}", status=500))
+    assert said in str(fault)
+    assert "pod" in fault.hint
 
 
 def test_driver_options_reach_the_driver(start: Start) -> None:

@@ -11,7 +11,7 @@ from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
 from podjig.pod.names import member_names
 from podjig.pod.plan import Member, check_member, check_order, gather_hosts, gather_ports, resolved
-from podjig.spec import LOOPBACK, Limits, PodSpec, size_in_bytes
+from podjig.spec import LOOPBACK, Limits, NetworkAttachment, PodSpec, size_in_bytes
 from podjig.spec.hostname import check_hostname
 from podjig.spec.namespace import Namespace
 from podjig.spec.pod import DEFAULT_SHARE
@@ -51,7 +51,7 @@ class PodDefinition:
             hostname=hostname,
             share=tuple(share),
             userns=userns,
-            networks=tuple(_network_name(network) for network in networks),
+            networks=tuple(NetworkAttachment(name=_network_name(network)) for network in networks),
             network_mode=network_mode,
             limits=Limits(memory=None if memory is None else size_in_bytes(memory, what="memory limit"), cpus=cpus),
             labels=dict(labels or {}),
@@ -124,7 +124,9 @@ class PodDefinition:
         specs = [(member.container, member.container.spec()) for member in members]
         for container, spec in specs:
             check_member(container, spec, self._spec)
-        return members, replace(self._spec, ports=gather_ports(members), extra_hosts=self._hosts())
+        found_as = tuple(name for listed in self._names().values() for name in listed)
+        networks = tuple(replace(network, aliases=found_as) for network in self._spec.networks)
+        return members, replace(self._spec, ports=gather_ports(members), extra_hosts=self._hosts(), networks=networks)
 
 
 def _network_name(network: Any) -> str:

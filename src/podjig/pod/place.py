@@ -19,7 +19,7 @@ from podjig.engine.values import PublishedPort
 from podjig.errors import CapabilityMissing, ContainerStartError
 from podjig.network.bridge import steady_bridge
 from podjig.pod.pause import pause_image
-from podjig.spec import LOOPBACK, ContainerSpec, Limits, NetworkAttachment, PodSpec
+from podjig.spec import LOOPBACK, ContainerSpec, Limits, PodSpec
 from podjig.spec.namespace import Namespace
 
 _STARTS_AT_ONCE = 1
@@ -80,7 +80,7 @@ class Place(ABC):
             if not self._joined:
                 self._joined = True  # the place's networks, with its first member
                 for network in self._spec.networks:
-                    steady_bridge(self.engine, network)
+                    steady_bridge(self.engine, network.name)
 
     def keep(self, keep: Keep) -> None:
         """Keep it with all its members."""
@@ -178,7 +178,7 @@ class Holder(Place):
             ports=spec.ports,
             labels={**spec.labels, **(session.labels("container") if session is not None else {})},
             extra_hosts=spec.extra_hosts,
-            networks=tuple(NetworkAttachment(name=name) for name in spec.networks),
+            networks=spec.networks,
             network_mode=spec.network_mode,
             namespaces={"ipc": "shareable"} if "ipc" in spec.share else {},
             engine_options=spec.engine_options,

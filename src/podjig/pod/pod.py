@@ -47,7 +47,8 @@ class Pod(PodDefinition):
         hostname: Its members' host name.
         share: The namespaces they share: ``"net"`` always, ``"ipc"``, ``"uts"``, ``"pid"``.
         userns: The engine's user namespace mode, like ``"keep-id"``.
-        networks: Networks to join, or the names of such, instead of the engine's default.
+        networks: Networks to join, or the names of such, instead of the engine's default. Their other members find
+            those of the pod by the same names.
         network_mode: ``"none"``, ... instead of ``networks``.
         memory: What the members together may use: bytes, or a size like ``"512m"``. Limits are in force where they
             are for containers.

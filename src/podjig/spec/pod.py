@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from podjig.spec.container import NetworkAttachment
 from podjig.spec.limits import Limits
 from podjig.spec.namespace import Namespace
 from podjig.spec.port import Port
@@ -25,7 +26,8 @@ class PodSpec:
         share: The namespaces that the members share.
         userns: The engine's user namespace mode, like ``"keep-id"``; the engine's default where ``None``.
         extra_hosts: Host name -> address lines for the members' ``/etc/hosts``.
-        networks: Networks to join, by name; empty means the engine's default for this host.
+        networks: Networks to join, with the names under which its members are found there; empty means the engine's
+            default for this host.
         network_mode: ``"none"``, ``"host"``, ... instead of ``networks``.
         limits: What all members together may use.
         infra_image: The image of the container that holds the namespaces; the engine's own where ``None``.
@@ -39,7 +41,7 @@ class PodSpec:
     share: tuple[Namespace, ...] = DEFAULT_SHARE
     userns: str | None = None
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
-    networks: tuple[str, ...] = ()
+    networks: tuple[NetworkAttachment, ...] = ()
     network_mode: str | None = None
     limits: Limits = field(default_factory=Limits)
     infra_image: str | None = None

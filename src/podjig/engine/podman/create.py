@@ -70,7 +70,7 @@ def pod_request(spec: PodSpec) -> dict[str, Any]:
         "userns": None if spec.userns is None else _namespace(spec.userns),
         "infra_image": spec.infra_image,
         **_limits(spec.limits, ()),
-        **_network(spec.network_mode, tuple(NetworkAttachment(name=name) for name in spec.networks)),
+        **_network(spec.network_mode, spec.networks),
     }
     request = {name: value for name, value in request.items() if value not in (None, {}, [])}
     return {**request, **spec.engine_options}
