@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,16 @@ def test_logging_stays_as_pytest_has_set_it_up(
     assert (logging.root.handlers, logging.root.level) == (handlers, level)
     assert not mine.disabled
     assert logging.config.fileConfig.__module__ == "logging.config"
+
+
+def test_the_path_of_imports_stays_as_it_is(project: Project, empty: PostgresDatabase) -> None:
+    ini = project()
+    assert "prepend_sys_path" in ini.read_text()
+    before = list(sys.path)
+    chosen = migration(ini)
+    assert sys.path == before
+    chosen.run(empty)
+    assert sys.path == before
 
 
 def test_its_output_is_not_in_the_way(

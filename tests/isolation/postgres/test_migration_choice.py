@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from isolation.postgres.conftest import Tables
 from podjig.errors import DefinitionError, MigrationError
@@ -81,6 +82,8 @@ def test_each_kind_is_told_by_its_value(
     [
         ("", "'' is no migration"),
         ("nowhere", "'nowhere' is no migration, and no such file or folder exists"),
+        ("CREATE TABLE t (); " * 100, "no such file or folder exists"),
+        ("CREATE TABLE\0", "no such file or folder exists"),
         ("alembic upgrade head", "'alembic upgrade head' is no migration"),
         ("nowhere.sql", "the SQL file 'nowhere.sql' does not exist"),
         (["schema.sql", "nowhere.sql"], "the SQL file 'nowhere.sql' does not exist"),
@@ -125,6 +128,27 @@ def test_what_it_depends_on_counts_and_must_exist(project: Path) -> None:
         assert len({plain, one, migration(value, depends=["more.txt"]).key}) == 3, value
     with pytest.raises(DefinitionError, match=r"depends on, 'less.txt' does not exist"):
         migration(None, depends=["less.txt"])
+
+
+def test_a_declarative_base_stands_for_its_tables(empty: PostgresDatabase, tables: Tables) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class User(Base):
+        __tablename__ = "users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    migration(Base).run(empty)
+    assert tables(empty) == ["users"]
+    assert migration(Base).key == migration(Base.metadata).key == migration(Base.metadata.create_all).key
+
+
+def test_a_file_that_cannot_be_read_is_named(project: Path, empty: PostgresDatabase) -> None:
+    chosen = migration("schema.sql")
+    (project / "schema.sql").chmod(0)
+    for use in (lambda: chosen.key, lambda: chosen.run(empty)):
+        with pytest.raises(DefinitionError, match=r"schema.sql', .* cannot be read: Permission denied"):
+            use()
 
 
 def test_a_migration_of_your_own_class_is_taken_as_it_is(server: PostgresServer) -> None:

@@ -90,8 +90,13 @@ class Migrator:
     def run(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute(self.statement.encode())
 
-    def __call__(self, connection: psycopg.Connection[Any]) -> None:
-        self.run(connection)
+    def __call__(self, link: psycopg.Connection[Any]) -> None:
+        self.run(link)
+
+
+class AsyncMigrator:
+    async def __call__(self, link: psycopg.AsyncConnection[Any]) -> None:
+        await link.execute(CREATE)
 
 
 METADATA = MetaData()
@@ -102,7 +107,8 @@ Index("made_b", MADE.c.b)
 KINDS = [
     by_url, by_any_other_name, by_nothing_said, by_dsn, by_database, by_name_database, by_connection,
     by_name_connection, by_keyword, by_engine, by_transaction, by_async_url, by_async_connection,
-    Migrator(CREATE), Migrator(CREATE).run, functools.partial(by_name_connection, table="made"),
+    Migrator(CREATE), Migrator(CREATE).run, AsyncMigrator(), lambda url: by_async_url(url[:]),
+    functools.partial(by_name_connection, table="made"),
     METADATA.create_all, METADATA,
 ]  # fmt: skip
 

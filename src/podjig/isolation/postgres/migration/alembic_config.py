@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import copy
 import logging.config
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -89,7 +90,7 @@ class AlembicMigration:
         config.__dict__["attributes"] = dict(self._config.attributes)
         url = database.get_url(_driver_of(config))
         config.set_main_option(_URL, url.replace("%", "%%"))
-        with _logging_unchanged():
+        with _path_unchanged(), _logging_unchanged():
             command.upgrade(config, _TARGET)
 
     def _check(self, database: PostgresDatabase) -> None:
@@ -109,7 +110,8 @@ def _scripts_of(config: Config, description: str) -> ScriptDirectory:
     from alembic.util import CommandError
 
     try:
-        return ScriptDirectory.from_config(config)
+        with _path_unchanged():
+            return ScriptDirectory.from_config(config)
     except (CommandError, configparser.Error, KeyError, ImportError) as error:
         raise DefinitionError(
             f"{description} has no usable folder of scripts: {error}",
@@ -132,6 +134,16 @@ def _driver_of(config: Config) -> str:
     scheme = (config.get_main_option(_URL) or "").partition("://")[0]
     driver = scheme.partition("+")[2]
     return driver if driver in DRIVERS else "psycopg"
+
+
+@contextmanager
+def _path_unchanged() -> Iterator[None]:
+    """Take ``prepend_sys_path`` back: Alembic adds it each time it looks at its configuration."""
+    kept = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def migration(value: Migrate, *, depends: Sequence[PathLike] = ()) -> Migration:
               for: the database's URL for SQLAlchemy (``url``, or anything else), for libpq (``dsn``), a
               :class:`PostgresDatabase` (``database``), an autocommit psycopg connection (``connection``) or a
               SQLAlchemy engine (``engine``, ``bind``): so ``Base.metadata.create_all`` is one;
-            * a SQLAlchemy ``MetaData``;
+            * a SQLAlchemy ``MetaData``, or a declarative base;
             * a ``.sql`` file, a list of them, or a folder: all below it in the order of their names, numbers in names
               by value, but what ends in ``.down.sql``;
             * an ``alembic.config.Config`` or the path of an ``alembic.ini``: upgraded to its heads;
@@ -68,6 +68,8 @@ def migration(value: Migrate, *, depends: Sequence[PathLike] = ()) -> Migration:
         return NoMigration()
     if isinstance(value, (str, os.PathLike)):
         return _of_text(value, more)
+    if isinstance(value, type) and _is_a("sqlalchemy", "MetaData", tables := getattr(value, "metadata", None)):
+        value = tables
     if callable(value) or _is_a("sqlalchemy", "MetaData", value):
         from podjig.isolation.postgres.migration.function import FunctionMigration
 
@@ -102,11 +104,18 @@ def _of_text(value: PathLike, more: tuple[Path, ...]) -> Migration:
         from podjig.isolation.postgres.migration.alembic_config import AlembicMigration
 
         return AlembicMigration.of_file(*existing([path], "the Alembic configuration"), depends=more)
-    if text and (path.suffix == ".sql" or path.exists()):
+    if text and (path.suffix == ".sql" or _exists(path)):
         from podjig.isolation.postgres.migration.sql import SqlMigration
 
         return SqlMigration([path], depends=more)
     raise DefinitionError(f"{text!r} is no migration, and no such file or folder exists", hint=_HINT)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name, such as a text of SQL
+        return False
 
 
 def _of_several(values: Sequence[Any], more: tuple[Path, ...]) -> Migration:

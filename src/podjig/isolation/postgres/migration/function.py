@@ -14,7 +14,7 @@ from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.migration.digest import Digest
 from podjig.isolation.postgres.migration.failure import failing
 from podjig.isolation.postgres.migration.running import run_coroutine
-from podjig.isolation.postgres.migration.source import add_function
+from podjig.isolation.postgres.migration.source import add_function, inner_function
 
 if TYPE_CHECKING:
     from podjig.isolation.postgres.database import PostgresDatabase
@@ -55,8 +55,8 @@ class FunctionMigration:
     @property
     def description(self) -> str:
         """The function's name and module."""
-        inner = inspect.unwrap(getattr(self._function, "func", self._function))
-        return f"{getattr(inner, '__module__', '')}:{getattr(inner, '__qualname__', repr(inner))}"
+        inner = inner_function(self._function)
+        return f"{inner.__module__}:{inner.__qualname__}"
 
     @cached_property
     def key(self) -> str:
@@ -73,7 +73,7 @@ class FunctionMigration:
     def run(self, database: PostgresDatabase) -> None:
         """Call it."""
         with failing(self.description):
-            if inspect.iscoroutinefunction(inspect.unwrap(getattr(self._function, "func", self._function))):
+            if inspect.iscoroutinefunction(inner_function(self._function)):
                 run_coroutine(lambda: self._run_async(database))
             else:
                 self._run(database)
@@ -81,21 +81,27 @@ class FunctionMigration:
     def _run(self, database: PostgresDatabase) -> None:
         if self._kind == "connection":
             with closing(database.connect(autocommit=True)) as connection:
-                self._call(connection)
+                self._finish(connection)
         elif self._kind in ("engine", "transaction"):
             from sqlalchemy import create_engine
 
             engine = create_engine(database.url)
             try:
                 if self._kind == "engine":
-                    self._call(engine)
+                    self._finish(engine)
                 else:
                     with engine.begin() as connection:
-                        self._call(connection)
+                        self._finish(connection)
             finally:
                 engine.dispose()
         else:
-            self._call(_plain(self._kind, database))
+            self._finish(_plain(self._kind, database))
+
+    def _finish(self, argument: Any) -> None:
+        """Call it; what it returns may be the coroutine of another function."""
+        result = self._call(argument)
+        if inspect.iscoroutine(result):
+            run_coroutine(lambda: result)
 
     async def _run_async(self, database: PostgresDatabase) -> None:
         if self._kind == "connection":
@@ -149,7 +155,7 @@ def _kind(function: Callable[..., Any], parameter: inspect.Parameter) -> str:
     if parameter.annotation is parameter.empty:
         return by_name
     try:
-        annotation = get_type_hints(inspect.unwrap(getattr(function, "func", function)))[parameter.name]
+        annotation = get_type_hints(inner_function(function))[parameter.name]
     except Exception:  # noqa: BLE001  a name that exists for type checkers only: the parameter's own name decides
         return by_name
     if annotation is str:

@@ -28,6 +28,14 @@ def add_function(digest: Digest, function: Callable[..., Any]) -> None:
         digest.add_files([path], suffixes=_SUFFIXES)
 
 
+def inner_function(function: Any) -> Any:
+    """Return the function in a partial one, a decorated one, or an object that can be called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    return function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
+
+
 def _identity(value: Any) -> Iterator[str]:
     """Yield what tells a function from another of the same module, such as one made by the same outer function."""
     if isinstance(value, functools.partial):
@@ -57,10 +65,7 @@ def _identity(value: Any) -> Iterator[str]:
 
 def _sources(function: Callable[..., Any]) -> list[Path]:
     """Return the function's file or its top-level package, and what that file imports that is not installed."""
-    inner = inspect.unwrap(getattr(function, "func", function))
-    inner = getattr(inner, "__func__", inner)
-    module = sys.modules.get(getattr(inner, "__module__", None) or type(inner).__module__)
-    file = _file(module)
+    file = _file(sys.modules.get(inner_function(function).__module__))
     if file is None:
         return []
     own = _outermost(file)

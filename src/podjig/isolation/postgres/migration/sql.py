@@ -68,7 +68,9 @@ def _files_of(path: Path) -> list[Path]:
         return [path]
     found = [file for file in files_below(path, (".sql",)) if not file.name.endswith(".down.sql")]
     if not found:
-        raise DefinitionError(f"no .sql file in the folder {str(path)!r}", hint="check the path")
+        raise DefinitionError(
+            f"no .sql file in the folder {str(path)!r}", hint="check the path; of Alembic, give the alembic.ini"
+        )
     return sorted(found, key=lambda file: [_natural(part) for part in file.relative_to(path).parts])
 
 
