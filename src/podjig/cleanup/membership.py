@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,16 +23,22 @@ class Membership:
     labels: Mapping[str, str]
 
 
-_joined: ContextVar[Membership | None] = ContextVar("joined", default=None)
+Ask = Callable[[], Membership]
+"""Asks that process. It begins its session no sooner."""
+
+_joined: ContextVar[Ask | None] = ContextVar("joined", default=None)
 
 
 @contextmanager
-def join(membership: Membership) -> Iterator[None]:
+def join(ask: Ask) -> Iterator[None]:
     """Make what this thread makes in the block in that session; it has no lease and no helper process of its own.
 
     If this process dies, even by SIGKILL, what it has made so stays until the session ends.
+
+    Args:
+        ask: Called when something is made.
     """
-    token = _joined.set(membership)
+    token = _joined.set(ask)
     try:
         yield
     finally:
@@ -41,4 +47,5 @@ def join(membership: Membership) -> Iterator[None]:
 
 def joined() -> Membership | None:
     """Return the session in which this thread makes things; ``None`` for that of its own process."""
-    return _joined.get()
+    ask = _joined.get()
+    return ask() if ask is not None else None

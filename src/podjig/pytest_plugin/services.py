@@ -21,6 +21,9 @@ PLUGIN = "podjig-services"
 
 _ATTRIBUTE = "podjig_service"
 
+_PATIENCE = 10.0
+"""Seconds a start may go on at the session's end. What it still makes then goes with podjig's own session."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ServiceFixture:

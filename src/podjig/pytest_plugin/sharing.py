@@ -17,12 +17,16 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podjig import errors
+from podjig.cleanup import reuse
+from podjig.cleanup.membership import Membership, join
+from podjig.cleanup.reuse import Claim
+from podjig.container.observer import Startup, tell
 from podjig.errors import ConfigError, EngineUnavailable, PodjigError
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ class Sharing:
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
+        self._claims: list[Claim] = []
         self._changed = threading.Condition()
         self._folder = ""
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -63,8 +68,10 @@ class Sharing:
         threading.Thread(target=self._accept, name="podjig-sharing", daemon=True).start()
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Accept nobody any more, and give up what the workers have reused."""
         self._listener.close()
+        for claim in self._claims:
+            claim.release()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -109,10 +116,7 @@ class Sharing:
         """Have it made by the worker at the other end."""
         outcome: Message = {}
         try:
-            outcome = self._made_by(worker, line)
-        except PodjigError as error:
-            outcome = {"failed": _told(error), "worker": "the controller"}
-            line.send(outcome)
+            outcome = {**self._made_by(line), "worker": worker}
         except _MakerDied:
             pass
         finally:
@@ -120,25 +124,46 @@ class Sharing:
                 entry.outcome, entry.being_made = outcome, False
                 self._changed.notify_all()
 
-    def _made_by(self, worker: str, line: _Line) -> Message:
+    def _made_by(self, line: _Line) -> Message:
+        """Answer a maker until it tells how it went."""
+        claims: list[Claim] = []
+        with ExitStack() as stack:
+            message: Message | None = None
+            try:
+                line.send({"make": True})
+                while (message := line.receive()) is not None:
+                    if "join" in message:
+                        line.send(self._membership(stack))
+                    elif "claim" in message:
+                        claimed = reuse.claim(message["claim"])
+                        claims += [claimed] if claimed is not None else []
+                        line.send({"claimed": claimed is not None})
+                    else:
+                        break
+            except OSError:
+                message = None
+            if message is None or "failed" in message:
+                for claim in claims:
+                    claim.release()
+            if message is None:
+                # What it had asked for, the engine may still make: no PodjigError, so the session looks for it.
+                raise _MakerDied
+            self._claims += claims
+            return message
+
+    def _membership(self, stack: ExitStack) -> Message:
+        """Begin this process's session, and lend it until the maker has told how it went."""
         from podjig.cleanup.session import session_of
         from podjig.engine.discovery import current_engine
 
-        session = session_of(current_engine())
-        if session is None:
-            line.send({"alone": True})
-            return {"alone": True}
-        with session.making():
-            answer = None
-            try:
-                line.send({"make": asdict(session.lend())})
-                answer = line.receive()
-            except OSError:
-                pass
-            if answer is None:
-                # What it had asked for, the engine may still make: no PodjigError, so the session looks for it.
-                raise _MakerDied
-        return {**answer, "worker": worker}
+        try:
+            session = session_of(current_engine())
+            if session is None:
+                raise EngineUnavailable("the controller of pytest-xdist has an engine that ends with it")
+        except PodjigError as error:
+            return {"failed": _told(error), "worker": "the controller"}
+        stack.enter_context(session.making())
+        return {"membership": asdict(session.lend())}
 
 
 class _MakerDied(Exception):
@@ -172,52 +197,61 @@ class SharedServices:
         """
         __tracebackhide__ = True
         with self._connected() as line:
-            line.send({"want": _key(wanted, container), "worker": self._worker})
-            answer = line.receive()
-            if answer is None:
-                raise EngineUnavailable("the controller of pytest-xdist has ended")
-            if "alone" in answer:
-                making(container)
-                return container.start()
-            membership = answer.get("make")
-            if membership is not None:
-                answer = self._make(container.clone(), membership, line, making)
-        if "failed" in answer:
-            raise _error(answer)
-        return self._attached(wanted.service, container, answer)
+            answer = line.ask({"want": _key(wanted, container), "worker": self._worker})
+            if "make" in answer:
+                container = self._make(container, line, making)
+            elif "failed" in answer:
+                raise _error(answer)
+            elif "reused" in answer:
+                container.join(answer["reused"])
+                tell(Startup(container=container, how="attached", seconds=0.0, waited_for=""))
+            else:
+                self._attach(container, answer["made"], Membership(**answer["membership"]))
+        if wanted.service.partition and container.can_partition:
+            container.partition(self._worker)
+        return container
 
     def _make(
-        self,
-        container: GenericContainer,
-        membership: Message,
-        line: _Line,
-        making: Callable[[GenericContainer], None],
-    ) -> Message:
+        self, container: GenericContainer, line: _Line, making: Callable[[GenericContainer], None]
+    ) -> GenericContainer:
+        """Make it in the controller's session, tell the controller how that went, and attach to it."""
         __tracebackhide__ = True
-        from podjig.cleanup.membership import Membership, join
+        memberships: list[Membership] = []
 
-        making(container)
+        def ask() -> Membership:
+            answer = line.ask({"join": True})
+            if "failed" in answer:
+                raise _error(answer)
+            memberships[:] = [Membership(**answer["membership"])]
+            return memberships[0]
+
+        def claim(key: str) -> Claim | None:
+            return Claim(key) if line.ask({"claim": key})["claimed"] else None
+
+        made = container.clone()
+        made._claim_by = claim  # noqa: SLF001  the controller's claim lasts as long as the workers
+        making(made)
         try:
-            with join(Membership(**membership)):
-                container.start()
+            with join(ask):
+                made.start()
         except Exception as error:
             line.send({"failed": _told(error)})
             raise
-        answer = {"made": container.id, "membership": membership}
-        line.send(answer)
-        return answer
+        key = made._reuse_key  # noqa: SLF001  others join it by that
+        if key is not None:
+            line.send({"reused": key})
+            return made
+        line.send({"made": made.id, "membership": asdict(memberships[0])})
+        return self._attach(container, made.id, memberships[0])
 
-    def _attached(self, service: ServiceFixture, container: GenericContainer, answer: Message) -> GenericContainer:
+    def _attach(self, container: GenericContainer, id: str, membership: Membership) -> GenericContainer:
         from podjig.cleanup.joined import JoinedSession
-        from podjig.cleanup.membership import Membership
         from podjig.engine.discovery import current_engine
 
         engine = current_engine()
-        session = JoinedSession(engine, Membership(**answer["membership"]))
-        container.attach(answer["made"], engine=engine)
-        container._session = session  # noqa: SLF001  so that it can be kept
-        if service.partition and getattr(container, "can_partition", False):
-            container.partition(self._worker)
+        session = JoinedSession(engine, membership)
+        container.attach(id, engine=engine)
+        container._session = session  # noqa: SLF001  so that it can be kept, with what it uses
         return container
 
     def _connected(self) -> _Line:
@@ -240,7 +274,7 @@ def can_share(container: GenericContainer, service: ServiceFixture) -> bool:
     if container._host_ports or container._networks or container._chosen_engine is not None:  # noqa: SLF001
         # Relays to this machine's ports, and networks, end with the process that has opened them.
         return False
-    return bool(service.shared or getattr(container, "can_partition", False))
+    return service.shared or container.can_partition
 
 
 def say(address: str, text: str) -> None:
@@ -270,6 +304,21 @@ class _Line:
 
     def send(self, message: Message) -> None:
         self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def ask(self, message: Message) -> Message:
+        """Send a message and return the answer.
+
+        Raises:
+            EngineUnavailable: The other side has gone.
+        """
+        try:
+            self.send(message)
+            answer = self.receive()
+        except OSError:
+            answer = None
+        if answer is None:
+            raise EngineUnavailable("the controller of pytest-xdist has ended")
+        return answer
 
     def receive(self) -> Message | None:
         """Return the next message; ``None`` if the other side has gone."""

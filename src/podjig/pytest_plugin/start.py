@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
+from podjig.errors import PodjigError
 from podjig.pytest_plugin.record import How
 
 if TYPE_CHECKING:
@@ -89,13 +91,15 @@ class Start:
         """Say which container is being started, so that it can be removed should it not be wanted any more."""
         self._being_made = container
 
-    def wait(self) -> None:
-        """Wait for the end of it, and show its progress."""
+    def wait(self, limit: float | None = None) -> bool:
+        """Wait for the end of it, and show its progress; at most ``limit`` seconds. Return whether it has ended."""
+        deadline = None if limit is None else time.monotonic() + limit
         while not self._done.wait(_LOOK_EVERY):
-            if self.is_lost:
-                return
+            if self.is_lost or (deadline is not None and time.monotonic() > deadline):
+                return False
             self._show()
         self._show()
+        return True
 
     def result(self) -> GenericContainer:
         """Wait for the started container.
@@ -123,10 +127,14 @@ class Start:
         with self._mutex:
             self._discarded = True
             done = self._done.is_set()
-        if done:
-            self.end()
-        elif self._being_made is not None:
-            self._being_made.stop()  # it no longer waits for what will not be
+        try:
+            if done:
+                self.end()
+            elif self._being_made is not None:
+                self._being_made.stop()  # it no longer waits for what will not be
+        except PodjigError as error:
+            # It is still the session's, which ends later.
+            warnings.warn(f"what {self.wanted.label} has begun could not be stopped yet: {error}", stacklevel=2)
 
     def _define(self) -> GenericContainer | None:
         from podjig.cleanup import signals
@@ -170,7 +178,7 @@ class Start:
                 self._done.set()
                 discarded = self._discarded
         if discarded:
-            self.end()
+            self.discard()
 
     def _open(self, container: GenericContainer) -> GenericContainer:
         __tracebackhide__ = True
