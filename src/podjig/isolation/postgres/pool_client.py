@@ -63,7 +63,7 @@ class PoolClient:
         self._before: dict[str, State] = {}
         self._spoken_for: set[str] = set()  # tokens
         self._losses = 0
-        self._held: set[str] = set()
+        self._held: dict[str, WarmDatabase] = {}
         self._next: deque[tuple[str, Opening | None]] = deque()
         self._unused = 0
         self._identity: tuple[Any, ...] = ()
@@ -105,8 +105,7 @@ class PoolClient:
         if not self._next:
             self._with_broker(self._wait)
         name, opening = self._next.popleft() if self._next else (self._make(), None)
-        self._held.add(name)
-        database = WarmDatabase(self.server, name, opening)
+        self._held[name] = database = WarmDatabase(self.server, name, opening)
         try:
             guard = self.guard
             guard.send_enter()
@@ -149,7 +148,7 @@ class PoolClient:
         self.left += [Leftover(requester=requester, what=what) for what in changed]
         if keep:
             mark_kept(self.admin, name, requester)
-        self._held.discard(name)
+        self._held.pop(name, None)
         told = self._with_broker(lambda link: link.say("kept" if keep else "give", name=name, requester=requester))
         if not (told or keep or dropped):
             self._drop(name, requester)
@@ -185,6 +184,8 @@ class PoolClient:
     def close(self) -> None:
         """Give everything back."""
         self.discard_openings()
+        for database in self._held.values():
+            database.let_go()
         self._with_broker(self._flush, join=False)
         if self._link is not None:
             self._link.close()
