@@ -108,7 +108,7 @@ def test_clean_databases_leave_a_server_that_can_be_taken_up(
         result, ids = run(project, "--podjig-reuse", "-v", "-k", "isolated")
         result.assert_outcomes(passed=3, deselected=8)
         used.append(ids)
-    assert used[0] == used[1] == used[2], result.stdout.str()
+    assert used[0] == used[1] == used[2]
 
 
 def test_it_says_what_could_not_be_taken_up(project: pytest.Pytester, kept: str) -> None:

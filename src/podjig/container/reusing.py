@@ -23,6 +23,7 @@ from podjig.cleanup.labels import boot_id, start_time
 from podjig.cleanup.reuse import ReuseRecord
 from podjig.cleanup.session import Keep
 from podjig.container import defaults
+from podjig.container.files import Folder
 from podjig.container.life import LifeMethods
 from podjig.container.running import Found
 from podjig.container.sharing import SharingMethods
@@ -254,6 +255,8 @@ def _digest(source: Source) -> str:
     """Return a digest of what is copied: bytes, a file, or a folder with all that is in it."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
+    if isinstance(source, Folder):
+        return hashlib.sha256(repr(sorted(source.files.items())).encode()).hexdigest()
     path = Path(source)
     try:
         files = [path] if not path.is_dir() else sorted(path.rglob("*"))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from podjig.container import GenericContainer
 from podjig.container.definition import env_text
-from podjig.errors import DefinitionError
+from podjig.errors import ContainerError, DefinitionError, ServerRefusal
 from podjig.services import pg_ctl, postgres_state
 from podjig.services.postgres_wire import PostgresWire
 from podjig.services.server_command import with_defaults
@@ -164,19 +164,27 @@ class PostgresContainer(GenericContainer):
 
     def remember(self) -> str:
         with self._wire() as wire:
+            postgres_state.ensure_copy(wire, self._dbname, postgres_state.NEW)
+        with self._wire(postgres_state.NEW) as wire:
             return postgres_state.remember(wire, self._dbname)
 
     def reset(self, remembered: str) -> str:
-        with self._wire() as wire:
+        try:
+            wire = self._wire(postgres_state.NEW)
+        except ServerRefusal as error:
+            raise ContainerError(f"it is another server than the remembered one: {error.message}") from None
+        with wire:
             return postgres_state.reset(wire, self._dbname, remembered)
 
-    def _wire(self) -> PostgresWire:
-        """Connect to a database that no test uses."""
+    def _wire(self, database: str = "") -> PostgresWire:
+        """Connect to a database; where none is named, to one that no test uses."""
+        if not database and self._reuse_key is not None:
+            database = postgres_state.NEW  # sessions elsewhere count as somebody's use
         return PostgresWire(
             (self.get_container_host_ip(), self.get_exposed_port(self.port)),
             user=self.username,
             password=self.password,
-            database="postgres" if self._dbname != "postgres" else "template1",
+            database=database or ("postgres" if self._dbname != "postgres" else "template1"),
         )
 
     def wait_strategy(self) -> WaitStrategy:
