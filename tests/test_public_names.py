@@ -138,5 +138,5 @@ def test_defining_a_container_loads_no_client(name: str) -> None:
 def test_the_pytest_plugin_loads_no_client() -> None:
     beyond = modules_after("import pytest; before |= set(sys.modules); import podjig.pytest_plugin")
     assert not beyond & CLIENTS
-    assert "podjig.container" not in beyond
+    assert "podjig.container.generic" not in beyond
     assert "podjig.engine.discovery" not in beyond
