@@ -122,3 +122,94 @@ def test_without_the_plugin_there_is_none_of_it(project: pytest.Pytester) -> Non
     result.assert_outcomes(passed=1)
     assert header(result) == []
     assert project.runpytest_subprocess("-p", "no:podjig", "--podjig-pull=never").ret == pytest.ExitCode.USAGE_ERROR
+
+
+SHOW = """
+import pytest
+from podjig.pytest_plugin import options
+
+@pytest.hookimpl(trylast=True)
+def pytest_report_header(config):
+    return [f"OPTION {o.setting.name}={value.value!r} from {value.origin}"
+            for o in options.OPTIONS for value in [options.explain(config, o.setting.name)]]
+"""
+
+
+def shown(result: pytest.RunResult) -> dict[str, str]:
+    """Return each option, as :data:`SHOW` prints it: its name -> its value and origin."""
+    lines = [line.removeprefix("OPTION ") for line in result.outlines if line.startswith("OPTION ")]
+    return {line.partition("=")[0]: line.partition("=")[2] for line in lines}
+
+
+def test_an_option_comes_from_the_command_line_or_the_environment_or_the_ini(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makeconftest(SHOW)
+    values = shown(project.runpytest_subprocess())
+    assert values["no_engine"] == "'fail' from default"
+    assert values["logs"] == "50 from default"
+    assert values["early"] == "False from default"
+    ini = project.makeini(
+        "[pytest]\npodjig_no_engine = skip\npodjig_logs = 10\npodjig_early = yes\npodjig_keep = on-failure\n"
+        "podjig_postgres_image = postgres:15 postgres:17\npodjig_postgres_migrate = app.db:upgrade\n"
+    )
+    monkeypatch.setenv("PODJIG_NO_ENGINE", "fail")
+    monkeypatch.setenv("PODJIG_LOGS", "20")
+    values = shown(project.runpytest_subprocess("--podjig-logs=30"))
+    assert values["logs"] == "30 from command line"
+    assert values["no_engine"] == "'fail' from environment variable PODJIG_NO_ENGINE"
+    assert values["keep"] == f"'on-failure' from podjig_keep in {ini}"
+    assert values["early"].startswith("True from podjig_early in ")
+    assert values["postgres_image"].startswith("('postgres:15', 'postgres:17') from ")
+    assert values["postgres_migrate"].startswith("'app.db:upgrade' from ")
+
+
+def test_the_ini_in_pyproject_may_have_lists_and_engine_and_pull_too(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makepyprojecttoml(
+        '[tool.podjig]\nengine = "private"\n[tool.pytest.ini_options]\npodjig_redis_image = ["redis:7", "redis:8"]\n'
+        'podjig_engine = "unix:///no/such/ini.sock"\npodjig_mark_integration = true\n'
+    )
+    project.makeconftest(SHOW)
+    result = project.runpytest_subprocess()
+    assert "unix:///no/such/ini.sock" in header(result)[0]
+    assert shown(result)["redis_image"].startswith("('redis:7', 'redis:8') from ")
+    assert shown(result)["mark_integration"].startswith("True")
+    monkeypatch.setenv("PODJIG_ENGINE", "unix:///no/such/environment.sock")
+    assert "unix:///no/such/environment.sock" in header(project.runpytest_subprocess())[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("--podjig-xdist=both", "setting xdist = 'both' (command line) must be one of shared, worker"),
+        ("--podjig-keep=always", "setting keep = 'always' (command line) must be one of never, on-failure"),
+        ("--podjig-logs=many", "setting logs = 'many' (command line) is not a number of lines"),
+        ("--podjig-logs=-1", "setting logs = '-1' (command line) must not be negative; 0 shows no logs"),
+        ("podjig_no_engine=ignore", "setting no_engine = 'ignore' (podjig_no_engine in *) must be one of fail, skip"),
+        ("podjig_early=perhaps", "podjig_early in *: *perhaps*"),
+        (
+            "podjig_postgres_mode=copy",
+            "setting postgres_mode = 'copy' (podjig_postgres_mode in *) must be one of pool, *",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_at_once_with_its_origin(project: pytest.Pytester, given: str, says: str) -> None:
+    args = [given] if given.startswith("-") else ["-o", given]
+    result = project.runpytest_subprocess(*args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {says}".replace("[", "[[]"), "  hint: *"])
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_help_tells_ini_name_and_variable(project: pytest.Pytester) -> None:
+    text = " ".join(project.runpytest_subprocess("--help").stdout.str().split())
+    for name in ("xdist", "early", "reuse", "keep", "no_engine", "logs"):
+        assert f"--podjig-{name.replace('_', '-')}" in text
+        assert f"(ini: podjig_{name}; environment: PODJIG_{name.upper()})" in text
+    assert "podjig_postgres_image" in text
+
+
+def test_the_header_is_left_out_of_quiet_runs(project: pytest.Pytester) -> None:
+    assert header(project.runpytest_subprocess("-q")) == []

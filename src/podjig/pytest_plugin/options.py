@@ -265,7 +265,7 @@ def _value(config: pytest.Config, option: Option) -> Value[Any]:
     origin = f"{option.ini_name} in {config.inipath or 'the ini'}"
     try:
         written = config.getini(option.ini_name)
-    except (TypeError, ValueError) as error:  # what pytest itself makes of a value of the wrong type
+    except (TypeError, ValueError, pytest.UsageError) as error:  # what pytest itself makes of a value of the wrong type
         raise ConfigError(f"{origin}: {error}", hint=setting.help) from None
     if written is None or (isinstance(written, Sequence) and not written):
         return Value(setting.default, "default")

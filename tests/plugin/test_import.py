@@ -1,0 +1,64 @@
+"""What the plugin costs a run that uses no container."""
+
+from __future__ import annotations
+
+import re
+import statistics
+
+import pytest
+
+# Those that no other plugin of this suite's environment loads.
+HEAVY = (
+    "podman", "docker", "requests", "urllib3", "tomli_w", "psycopg", "redis", "alembic",
+    "podjig.container.generic", "podjig.engine.podman", "podjig.services", "podjig.cleanup.session", "podjig.pod",
+    "podjig.network", "podjig.isolation.postgres", "podjig.isolation.redis", "podjig.pytest_plugin.sharing",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def tests(project: pytest.Pytester) -> None:
+    """Tests that use no container, and what tells which modules they had loaded."""
+    project.makepyfile("def test_one(tmp_path): pass\nclass TestTwo:\n    def test_two(self): pass")
+    project.makeconftest(
+        f"""
+        import sys
+        def pytest_unconfigure():
+            print("LOADED", *sorted(name for name in sys.modules if name.startswith("podjig") or name in {HEAVY}))
+        """
+    )
+
+
+def loaded(result: pytest.RunResult) -> set[str]:
+    """Return the modules that were loaded at the end of a run."""
+    return {name for line in result.outlines if line.startswith("LOADED ") for name in line.split()[1:]}
+
+
+@pytest.mark.parametrize("args", [(), ("--podjig-early",), ("--collect-only",)])
+def test_nothing_heavy_is_loaded_without_a_container(project: pytest.Pytester, args: tuple[str, ...]) -> None:
+    modules = loaded(project.runpytest_subprocess(*args))
+    assert "podjig.pytest_plugin" in modules
+    assert sorted(modules.intersection(HEAVY)) == []
+
+
+def test_a_quiet_run_does_not_even_look_for_an_engine(project: pytest.Pytester) -> None:
+    modules = loaded(project.runpytest_subprocess("-q"))
+    assert [name for name in modules if name.startswith("podjig.engine")] == []
+
+
+def test_the_cost_is_told(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    """Prints it, for people (pytest -rP); a machine under load would prove nothing."""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    program = (
+        "import time, pytest, _pytest.terminal, _pytest.junitxml\n"
+        "began = time.perf_counter()\n"
+        "import podjig.pytest_plugin\n"
+        "print('TOOK', time.perf_counter() - began)\n"
+    )
+    took = []
+    for _ in range(4):
+        result = project.run("python3", "-c", program)
+        found = re.search(r"TOOK (\S+)", result.stdout.str())
+        assert found, result.stderr.str()
+        took.append(float(found[1]))
+    print(f"import podjig.pytest_plugin: median {1000 * statistics.median(took[1:]):.1f} ms of {len(took) - 1}")
