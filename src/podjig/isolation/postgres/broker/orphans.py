@@ -53,18 +53,15 @@ def drop_orphans(connection: Connection[Any]) -> None:
         " IS NULL AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datid = d.oid) ORDER BY 1",
         (PREFIX,),
     ).fetchall()
-    found = [(name, match[1]) for (name,) in rows if (match := _NAME.fullmatch(name))]
-    for token, group in itertools.groupby(found, key=lambda pair: pair[1]):
-        key = (_CLASS, _number(token))
-        if token == process_token() or connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone() != (
-            True,
-        ):
-            continue
-        try:
-            for name, _ in group:
-                drop(connection, name)
-        finally:
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+    # A lock counts for one database, the view shows those of all.
+    locks = connection.execute(
+        "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2", (_CLASS,)
+    ).fetchall()
+    spoken_for = {int(process_token(), 16), *(number for (number,) in locks)}
+    for (name,) in rows:
+        match = _NAME.fullmatch(name)
+        if match and int(match[1], 16) not in spoken_for:
+            drop(connection, name)
 
 
 def _number(token: str) -> int:
