@@ -27,7 +27,7 @@ from podjig.isolation.postgres.server import PostgresServer
 from podjig.isolation.postgres.template import ensure_template
 from podjig.isolation.protocol import Leftover
 
-CLONES = "SELECT datname FROM pg_database WHERE datname ~ '^podjig_.*[0-9a-f]{8}x[0-9]+$' ORDER BY 1"
+CLONES = "SELECT datname FROM pg_database WHERE datname ~ '^podjig_(?!pool_).*[0-9a-f]{8}x[0-9]+$' ORDER BY 1"
 
 
 def schema(connection: psycopg.Connection[Any]) -> None:

@@ -262,6 +262,23 @@ def test_roles_that_a_migration_makes_stay_though_tests_of_others_run_meanwhile(
     ask(server, "DROP ROLE of_a_migration, more_of_it")
 
 
+def test_what_a_migration_sets_for_its_database_holds_in_clones(each_server: PostgresServer, ask: Ask) -> None:
+    def sets(connection: psycopg.Connection[Any]) -> None:
+        name = connection.info.dbname
+        connection.execute(f'CREATE SCHEMA mine; ALTER DATABASE {name} SET search_path TO mine, "$user"'.encode())
+        connection.execute(f"ALTER DATABASE {name} SET work_mem TO '7MB'".encode())
+
+    name, copy = ensure_template(each_server, migration(sets)), database_name("copy")
+    with closing(each_server.connect()) as connection:
+        clone(connection, name, copy)
+        assert ask(each_server, "SHOW search_path", copy) == ['mine, "$user"']
+        assert ask(each_server, "SHOW work_mem", copy) == ["7MB"]
+        drop(connection, copy)
+        drop(connection, name)
+    orphans = "SELECT setconfig FROM pg_db_role_setting WHERE setdatabase NOT IN (SELECT oid FROM pg_database)"
+    assert ask(each_server, f"{orphans} AND setdatabase <> 0") == []
+
+
 def test_a_template_that_somebody_entered_is_named_with_who(server: PostgresServer, ask: Ask) -> None:
     name = ensure_template(server, Mine())
     ask(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

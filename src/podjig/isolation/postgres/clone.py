@@ -15,6 +15,14 @@ _STRATEGIES_FROM = 150000
 """The version from which CREATE DATABASE has strategies. Older servers copy files; newer ones write all to the WAL
 unless told, which takes half as long again."""
 
+_SETTINGS = """
+INSERT INTO pg_db_role_setting SELECT made.oid, setrole, setconfig
+FROM pg_db_role_setting JOIN pg_database AS template ON template.oid = setdatabase AND template.datname = %s
+JOIN pg_database AS made ON made.datname = %s
+"""
+"""CREATE DATABASE does not copy what ALTER DATABASE ... SET has set. It is kept as text, quoted differently for each
+setting, so it is copied as it is."""
+
 _HINTS = {
     "53100": "give the server more room: with_tmpfs_mount(path, size=...), or fewer databases at once",
     "53200": "give the server more memory: with_memory_limit(...)",
@@ -40,6 +48,7 @@ def clone(connection: Connection[Any], template: str, name: str) -> None:
         statement += sql.SQL(" STRATEGY FILE_COPY")
     try:
         connection.execute(statement, prepare=False)
+        connection.execute(_SETTINGS, (template, name))
     except psycopg().Error as error:
         raise _refused(connection, template, name, error) from error
 
