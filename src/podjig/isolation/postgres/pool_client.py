@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from podjig.errors import EngineError
+from podjig.errors import EngineError, IsolationError
 from podjig.isolation.postgres.broker.hands import HANDS
 from podjig.isolation.postgres.broker.launch import key_of
 from podjig.isolation.postgres.broker.link import Link
@@ -299,5 +299,10 @@ class PoolClient:
         name = pool_name()
         if self._link is not None:
             self._with_broker(lambda link: link.say("mine", names=[name]))
-        clone(self.admin, self.template, name)
+        try:
+            clone(self.admin, self.template, name)
+        except IsolationError:
+            if self._admin is None or not self._admin.closed:
+                raise
+            clone(self.admin, self.template, name)
         return name
