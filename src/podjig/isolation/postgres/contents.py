@@ -39,12 +39,16 @@ class Contents:
     """The contents of one database at the time when this is made, and how to come back to them.
 
     Args:
-        connection: An autocommit connection of a superuser to it, kept for this.
+        connection: An autocommit connection of a superuser to it, kept for this: it looks.
+        writer: Another one, which writes: without triggers, foreign keys and rules. The first one cannot do that
+            meanwhile, for the setting makes the server forget all plans, and planning takes longer than looking.
     """
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    def __init__(self, connection: Connection[Any], writer: Connection[Any]) -> None:
         self._connection = connection
-        connection.execute("SET lock_timeout = '2s'")
+        self._writer = writer
+        connection.execute("SET jit = off")
+        writer.execute("SET session_replication_role = replica; SET lock_timeout = '2s'")
         relations = connection.execute(_RELATIONS.encode()).fetchall()
         self._names: dict[int, str] = {oid: name for oid, _, name in relations}
         tables = [oid for oid, kind, _ in relations if kind != "S"]
@@ -108,7 +112,7 @@ class Contents:
         """Empty tables, fill them again, set sequences back: in one transaction, whatever refers to what."""
         truncated = self._truncated(tables)
         deleted = [oid for oid in tables if oid not in truncated]
-        statements = ["BEGIN", "SET LOCAL session_replication_role = replica"]  # no triggers, no foreign keys, no rules
+        statements = ["BEGIN"]
         if truncated:
             statements.append(f"TRUNCATE ONLY {', ONLY '.join(self._names[oid] for oid in sorted(truncated))}")
         statements += [f"DELETE FROM ONLY {self._names[oid]}" for oid in deleted]
@@ -118,18 +122,16 @@ class Contents:
         seeded = [oid for oid in tables if oid in self._seeds]
         if not seeded:
             statements.append("COMMIT")
-        self._connection.execute("; ".join(statements).encode(), prepare=False)
+        self._writer.execute("; ".join(statements).encode(), prepare=False)
         if seeded:
             for oid in seeded:
-                with self._connection.cursor().copy(
-                    f"COPY {self._names[oid]} FROM STDIN (FORMAT binary)".encode()
-                ) as copy:
+                with self._writer.cursor().copy(f"COPY {self._names[oid]} FROM STDIN (FORMAT binary)".encode()) as copy:
                     copy.write(self._seeds[oid] or b"")
-            self._connection.execute(b"COMMIT", prepare=False)
+            self._writer.execute(b"COMMIT", prepare=False)
             self._digests.update({oid: self._digest(oid) for oid in seeded})
         for oid in deleted:
             if tables[oid] > _BLOATED:
-                self._connection.execute(f"VACUUM {self._names[oid]}".encode(), prepare=False)
+                self._writer.execute(f"VACUUM {self._names[oid]}".encode(), prepare=False)
 
     def _truncated(self, tables: dict[int, int]) -> set[int]:
         """Return which tables to TRUNCATE: large ones, with all that refer to them, as the server wants it."""

@@ -80,7 +80,7 @@ class TruncateDatabases:
             return
         reused, _, requester = self._given.pop(id(state))
         if keep:
-            reused.connection.close()
+            reused.close()
         elif reused.restore():
             self._free.append(reused)
         else:
@@ -117,7 +117,7 @@ class TruncateDatabases:
             raise
 
     def _discard(self, reused: _Reused, requester: str) -> None:
-        reused.connection.close()
+        reused.close()
         self._dropper.drop(reused.name, requester)
 
     def _begin(self) -> None:
@@ -129,12 +129,18 @@ class TruncateDatabases:
 
 
 class _Reused:
-    """A database, a connection to it and its contents."""
+    """A database, two connections to it and its contents."""
 
     def __init__(self, server: PostgresServer, name: str) -> None:
         self.name = name
-        self.connection: Connection[Any] = server.connect(name)
-        self._contents = Contents(self.connection)
+        self._connection: Connection[Any] = server.connect(name)
+        self._writer: Connection[Any] = server.connect(name)
+        self._contents = Contents(self._connection, self._writer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+        self._writer.close()
 
     def restore(self) -> bool:
         """Bring the contents back; return whether that was possible."""
@@ -147,7 +153,7 @@ class _Reused:
         """Whether nobody is in the middle of anything; connections that are being closed are given a moment."""
         until = time.monotonic() + GRACE
         while True:
-            found = look(self.connection, self.name)
+            found = look(self._connection, self.name, ours=(self._writer.info.backend_pid,))
             if not self._busy(found):
                 return not (found.prepared or found.slots or found.subscriptions)
             if time.monotonic() > until:
@@ -158,4 +164,4 @@ class _Reused:
         clients = [session for session in found.sessions if session.is_a_clients]
         if any(session.state != "idle" for session in clients):
             return True
-        return bool(clients) and self.connection.execute(_LOCKS.encode()).fetchone() == (True,)
+        return bool(clients) and self._connection.execute(_LOCKS.encode()).fetchone() == (True,)
