@@ -203,11 +203,14 @@ def test_roles_do_not_leak_into_the_next_test(databases: PostgresDatabases, ask:
     ]
 
 
-def test_a_test_may_end_every_connection(databases: PostgresDatabases) -> None:
-    with databases.database() as database, database.connect(autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+def test_a_test_may_end_every_connection(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
+    for _ in range(3):
+        with databases.database("test_violent") as database, database.connect(autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        assert eventually(lambda: ask(server, CLONES) == []), "dropped though our connection for that was ended"
     with databases.database() as database:
         assert names(database) == ["seed"]
+    assert databases.leftovers() == []
 
 
 def test_one_that_is_kept_stays(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
@@ -330,9 +333,11 @@ def test_too_few_connections_for_the_workers_are_counted(server: PostgresServer)
     databases.close()
 
 
-def test_a_server_that_is_gone_is_named(container: PostgresContainer) -> None:
+def test_a_server_that_is_gone_is_named(container: PostgresContainer, ask: Ask) -> None:
     with container.clone() as other:
         databases = PostgresDatabases(other, mode="template")
+        databases.release(databases.acquire())
+        assert eventually(lambda: ask(PostgresServer.of(other), CLONES) == [])
         database = databases.acquire()
         name = other.get_container_info().name
     with pytest.raises(IsolationError, match=f"PostgreSQL in container {name}"):
