@@ -31,8 +31,13 @@ SCHEMA = "\n".join(
 
 _PODJIG = """
 from podjig import PostgresContainer, container_fixture, postgres_database
+from podjig.pytest_plugin.fixtures import POSTGRES_SETTINGS
 
-pg = container_fixture(PostgresContainer({image!r}, driver="psycopg").with_labels({{"podjig-bench": {token!r}}}))
+pg = container_fixture(
+    PostgresContainer({image!r}, driver="psycopg")
+    .with_server_settings(**POSTGRES_SETTINGS)
+    .with_env("PODJIG_BENCH", {token!r})  # a definition of its own: nobody else's server is reused
+)
 """
 
 _DATABASE = (

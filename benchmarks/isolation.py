@@ -27,9 +27,12 @@ from isolation_report import BODIES, MANY, Report, Round, Run, Turn
 
 from podjig.engine.discovery import current_engine
 from podjig.image.store import resolve
+from podjig.pytest_plugin.fixtures import POSTGRES_SETTINGS
 from podjig.services.postgres import TEST_PROFILE
 
 HERE = Path(__file__).parent
+SETTINGS = {**TEST_PROFILE, **POSTGRES_SETTINGS}
+"""What podjig_postgres_server has, and each server here but that of plain pytest-postgresql."""
 ENTRY = (
     "import pytest, sys, time; began = time.perf_counter(); import podjig.pytest_plugin; "
     "print(time.perf_counter() - began)"
@@ -46,7 +49,7 @@ class Bench:
             "image": image,
             "token": str(os.getpid()),
             "pg_ctl": str(pg_ctl()),
-            "options": " ".join(f"-c {name}={value}" for name, value in TEST_PROFILE.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in SETTINGS.items()),
         }
         self._environ = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
@@ -192,7 +195,7 @@ def pg_ctl() -> Path:
 
 def heading(arguments: argparse.Namespace, load: float) -> str:
     """Say what each was given."""
-    settings = " ".join(f"{name}={value}" for name, value in TEST_PROFILE.items())
+    settings = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
     server = subprocess.run([pg_ctl(), "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     libraries = ", ".join(f"{name} {version(name)}" for name in ("pytest", "psycopg", "SQLAlchemy"))
     bodies = "work" if arguments.busy else "sleep"
