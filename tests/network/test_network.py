@@ -382,6 +382,22 @@ def test_the_error_of_a_block_is_the_one_that_is_told(engine: Engine) -> None:
     assert network.name not in [found.name for found in engine.list_networks()]
 
 
+@pytest.mark.parametrize("how", ["by its definition", "while it runs"])
+def test_it_stays_for_a_member_that_is_kept(engine: Engine, how: str) -> None:
+    network = Network()
+    member = box().with_network(network)
+    if how == "by its definition":
+        member.with_keep()
+    with network, member:
+        if how == "while it runs":
+            member.keep(600)
+        made = member.id
+    assert engine.inspect_network(network.name).name == network.name
+    assert engine.inspect_container(made).state.running
+    engine.remove_container(made)
+    engine.remove_network(network.name)
+
+
 def test_removed_from_outside_during_the_test(engine: Engine) -> None:
     network = Network().create()
     member = box().with_network(network).start()

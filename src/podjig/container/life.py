@@ -84,6 +84,8 @@ class LifeMethods(FaultMethods):
         except BaseException as error:
             self._abandon(error)
             raise
+        if session is not None and self._keep is not None and place is None:
+            session.keep("container", self.id, self._keep, uses=[("network", network) for network in self._networks])
         if not configured:
             self._tell("started", time.perf_counter() - began)
         return self
@@ -176,8 +178,8 @@ class LifeMethods(FaultMethods):
     ) -> None:
         """Keep the running container when its ``with`` block or session ends, to look at it or to use it again.
 
-        Its named volumes, and its image if that was built by the session, are kept with it; of a member of a pod, the
-        whole pod.
+        Its networks and named volumes, and its image if that was built by the session, are kept with it; of a member
+        of a pod, the whole pod.
 
         ``podjig ps`` lists it; ``podjig clean NAME`` removes it, and so does any clean-up once it has expired.
         :meth:`with_keep` says the same before the start.
@@ -198,6 +200,7 @@ class LifeMethods(FaultMethods):
         if self._session is not None:
             spec = self.spec()
             uses: list[tuple[Kind, str]] = [("volume", mount.source) for mount in spec.mounts if mount.kind == "volume"]
+            uses += [("network", network) for network in self._networks]
             self._session.keep("container", made, keep, uses=[*uses, ("image", spec.image)])
         elif self._borrowed:
             folders().kept.keep(made, seconds=keep.duration, why=why)  # for whoever would remove it

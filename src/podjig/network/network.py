@@ -135,7 +135,8 @@ class Network:
     def remove(self) -> None:
         """Remove it. Quiet where it is not made, or gone.
 
-        Without effect in a forked child: the network is its parent's.
+        One with a container that is kept is only let go of. Without effect in a forked child: the network is its
+        parent's.
 
         Raises:
             EngineRequestError: It has members.
@@ -143,7 +144,8 @@ class Network:
         if self._id is None or self._engine is None or self._pid != os.getpid():
             return
         self.heal()
-        self._engine.remove_network(self.name)
+        if self._session is None or self._session.folders.kept.get(self.name) is None:
+            self._engine.remove_network(self.name)
         self._forget()
 
     def connect(self, container: Any, aliases: Sequence[str] = ()) -> None:

@@ -45,7 +45,8 @@ class Place(ABC):
         self.engine: Engine = engine
         self.id: str = id
         self.names: dict[int, list[str]] = {}
-        self.uses: tuple[tuple[Kind, str], ...] = () if image is None else (("image", image),)
+        networks: list[tuple[Kind, str]] = [("network", network.name) for network in spec.networks]
+        self.uses: tuple[tuple[Kind, str], ...] = (*networks, *(() if image is None else (("image", image),)))
         self.on_keep: Callable[[Keep], None] | None = None
         self._spec = spec
         self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None

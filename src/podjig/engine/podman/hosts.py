@@ -94,6 +94,14 @@ class MemberNames:
             member.hosts = Path(hosts) if hosts else None
             self._write(anew=member)
 
+    def known(self, container: str) -> str:
+        """Return the id of the member that is called so, by its id, its beginning, or its name; else ``container``."""
+        with self._mutex:
+            for known, member in self._members.items():
+                if known.startswith(container) or container in member.names:
+                    return known
+        return container
+
     def leave(self, id: str, network: str | None = None) -> None:
         """Forget a member; of one network, if that is given."""
         with self._mutex:

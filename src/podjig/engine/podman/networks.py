@@ -76,13 +76,14 @@ class NetworkVerbs(Verbs):
 
     def connect_network(self, id: str, container: str, *, aliases: Sequence[str] = ()) -> None:
         self._change(id, container, "connect", {"container": container, "aliases": list(aliases)})
-        if container in self._names:
-            self._names.add(container, id, aliases)
-            self._names.update(container)
+        member = self._names.known(container)
+        if member in self._names:
+            self._names.add(member, id, aliases)
+            self._names.update(member)
 
     def disconnect_network(self, id: str, container: str) -> None:
         self._change(id, container, "disconnect", {"Container": container})
-        self._names.leave(container, id)
+        self._names.leave(self._names.known(container), id)
 
     def _change(self, id: str, container: str, verb: str, body: Mapping[str, Any]) -> None:
         preposition = "to" if verb == "connect" else "from"
