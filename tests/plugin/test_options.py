@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+
+from podjig.pytest_plugin import options
 
 TRIVIAL = "def test_nothing(): pass"
 
@@ -126,6 +129,8 @@ def test_without_the_plugin_there_is_none_of_it(project: pytest.Pytester) -> Non
 
 SHOW = """
 import pytest
+
+from podjig.pytest_plugin import options
 from podjig.pytest_plugin import options
 
 @pytest.hookimpl(trylast=True)
@@ -213,3 +218,12 @@ def test_help_tells_ini_name_and_variable(project: pytest.Pytester) -> None:
 
 def test_the_header_is_left_out_of_quiet_runs(project: pytest.Pytester) -> None:
     assert header(project.runpytest_subprocess("-q")) == []
+
+
+def test_the_documentation_lists_every_option() -> None:
+    text = (Path(__file__).parents[2] / "docs/pytest.md").read_text(encoding="utf-8")
+    for option in options.OPTIONS:
+        row = next((line for line in text.splitlines() if f"`{option.ini_name}`" in line and line.startswith("|")), "")
+        assert row, f"docs/pytest.md does not tell of {option.ini_name}"
+        assert (f"`{option.flag}" in row) == option.command_line
+        assert (f"`{option.setting.variable}`" in row) == bool(option.setting.variable)

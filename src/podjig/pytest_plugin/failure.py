@@ -94,7 +94,7 @@ class FailureLogs:
     def _leaving(self, container: Running) -> None:
         """Ask a container that is removed during a test: should the test fail yet, it would be too late."""
         if self._in_test and self._lines:
-            used = Used("", container, container.id)  # type: ignore[arg-type]
+            used = self._usage.used("", container)  # type: ignore[arg-type]
             self._parting.update(self._ask([used]))
 
     def _ask(self, containers: list[Used]) -> dict[str, Account]:
@@ -132,6 +132,8 @@ def _account(used: Used, *, since: float, lines: int, kept: bool) -> Account:
         if info.state.ended:
             died = f"It has ended, with exit code {info.state.exit_code}"
             died += ", for want of memory.\n" if info.state.oom_killed else ".\n"
+        else:  # how it came up is no news once it is up
+            since = max(since, used.ready_at)
         if not engine.info.local:
             since -= _SLACK
         chunks = engine.logs(used.id, since=since, tail=_LINES_ASKED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,11 +29,13 @@ class Used(NamedTuple):
         fixture: The fixture that gave or started it; empty where the test did.
         container: The container.
         id: Its id: the container itself forgets that when it is stopped.
+        ready_at: When it became ready, in seconds since the epoch; 0 where that was not seen.
     """
 
     fixture: str
     container: GenericContainer
     id: str
+    ready_at: float = 0.0
 
     @property
     def is_there(self) -> bool:
@@ -52,6 +55,7 @@ class Usage:
         self._of_fixture: dict[Fixture, list[Used]] = {}
         self._setting_up: list[Fixture] = []
         self._of_test: list[Used] = []
+        self._ready_at: dict[str, float] = {}
 
     def pytest_configure(self) -> None:
         """Begin to observe."""
@@ -68,6 +72,10 @@ class Usage:
             for used in self._of_fixture[fixture]:
                 found.setdefault(used.id, used)
         return list(found.values())
+
+    def used(self, fixture: str, container: GenericContainer) -> Used:
+        """Return what is known of a container that a fixture has given or started."""
+        return Used(fixture, container, container.id, self._ready_at.get(container.id, 0.0))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_setup(self) -> Iterator[None]:
@@ -97,15 +105,16 @@ class Usage:
 
     def _observe(self, startup: Startup) -> None:
         container: Any = startup.container
+        self._ready_at[container.id] = time.time()
         if Start.of_this_thread() is not None:  # it will be a fixture's value
             return
         if self._setting_up:
             self._note(self._setting_up[-1], container)
         elif threading.current_thread() is threading.main_thread():
-            self._of_test.append(Used("", container, container.id))
+            self._of_test.append(self.used("", container))
 
     def _note(self, fixture: Fixture, container: GenericContainer) -> None:
-        used = Used(fixture.argname, container, container.id)
+        used = self.used(fixture.argname, container)
         known = self._of_fixture.setdefault(fixture, [])
         if all(each.id != used.id for each in known):
             known.append(used)
