@@ -47,6 +47,31 @@ def test_several_statements_functions_and_what_a_dump_brings(
         )
 
 
+DUMP = """CREATE TABLE public.t (i int, v text);
+COPY public.t (i, v) FROM stdin;
+1\tone; \\\\ two
+2\t\\N
+\\N\t\\\\.x
+\\.
+
+
+COPY public.t
+    FROM STDIN (FORMAT csv);
+3,"a;b"
+\\.
+COPY public.t FROM stdin;
+\\.
+SELECT 1;
+"""
+
+
+def test_the_data_of_a_dump(tmp_path: Path, empty: PostgresDatabase) -> None:
+    SqlMigration(write(tmp_path, dump__sql=DUMP)).run(empty)
+    with empty.connect() as connection:
+        rows = connection.execute("SELECT i, v FROM t ORDER BY i").fetchall()
+    assert rows == [(1, "one; \\ two"), (2, None), (3, "a;b"), (None, "\\.x")]
+
+
 def test_a_folder_is_read_in_the_order_of_names_and_numbers(tmp_path: Path, empty: PostgresDatabase) -> None:
     for name in ("V10__b.sql", "V2__a.sql", "V1__x.sql", "20_last/migration.sql"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -64,12 +89,15 @@ def test_a_folder_is_read_in_the_order_of_names_and_numbers(tmp_path: Path, empt
         ("SELECT 1;\nSELECT 'ö';\nCREATE TABEL x ();", "failed in line 3: SyntaxError: syntax error at or near"),
         ("CREATE TABLE t (i int CHECK (i > 0));\nINSERT INTO t VALUES (-1);", "CheckViolation: new row for relation"),
         ("BEGIN; CREATE TABLE t ();", "leaves a transaction open"),
-        ("CREATE TABLE t (i int);\nCOPY t (i) FROM stdin;\n1\n\\.\n", "line 2: COPY ... FROM stdin is not supported"),
+        ("CREATE TABLE t (i int);\nCOPY t (i) FROM stdin;\n1\n", "line 2: the data of COPY ... FROM stdin has no end"),
+        ("CREATE TABLE t (i int);\nCOPY t (i) FROM stdin;\nx\n\\.\n", "invalid input syntax for type integer"),
+        ("COPY t (i) FROM stdin;\nx\n\\.\n", 'UndefinedTable: relation "t" does not exist'),
+        ("CREATE TABLE t (i int);\nCOPY t FROM stdin;\n1\n\\.\n\nSELECT\nx;", "failed in line 7: UndefinedColumn"),
         ("SELECT 1;\n\\connect other\n", "line 2: '\\\\connect other' is a command of psql's"),
         ("SELECT 1;\n\\i more.sql\n", "line 2: '\\\\i more.sql' is a command of psql's"),
         ("SELECT 1; VACUUM;", "ActiveSqlTransaction"),
     ],
-    ids=["syntax", "check", "transaction", "copy", "connect", "include", "vacuum"],
+    ids=["syntax", "check", "transaction", "endless", "data", "no table", "after data", "connect", "include", "vacuum"],
 )
 def test_a_failure_names_the_file_the_place_and_the_servers_words(
     tmp_path: Path, empty: PostgresDatabase, text: str, says: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from podjig.isolation.postgres.database import PostgresDatabase
 
-_COPY = re.compile(rb"^[ \t]*COPY\b[^;]*\bFROM\s+stdin\b", re.IGNORECASE | re.MULTILINE)
+_COPY = re.compile(rb"^[ \t]*COPY\b[^;]*\bFROM\s+stdin\b[^;]*;", re.IGNORECASE | re.MULTILINE)
+_END_OF_COPY = re.compile(rb"^\\\.[ \t]*\r?$", re.MULTILINE)
 _OF_PSQL = re.compile(rb"^\\(?!(un)?restrict\b)(\w+|!)[^\n]*", re.MULTILINE)
 _RESTRICT = re.compile(rb"^\\(un)?restrict\b[^\n]*", re.MULTILINE)
 """What ``pg_dump`` writes around a dump since 2025, to keep psql from running commands in it."""
@@ -26,7 +27,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SqlMigration:
-    """Runs SQL files, each as a whole and in one transaction unless it has its own."""
+    """Runs SQL files, each as a whole: in one transaction, unless it has its own or data for COPY."""
 
     def __init__(self, paths: Sequence[Path], *, depends: tuple[Path, ...] = ()) -> None:
         """Look for the files.
@@ -81,36 +82,58 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
 
 
 def _run(connection: Connection[Any], file: Path) -> None:
-    text = content(file).removeprefix(_BOM)
-    if found := _COPY.search(text):
+    text = _RESTRICT.sub(b"", content(file).removeprefix(_BOM))
+    library = psycopg()
+    for line, sql, data in _pieces(file, text):
+        try:
+            if data is None:
+                connection.execute(sql, prepare=False)
+            else:
+                with connection.cursor() as cursor, cursor.copy(sql) as copy:
+                    copy.write(data)
+        except library.Error as error:
+            raise MigrationError(f"{_place(file, line, sql, error)}: {str(error).strip()}") from error
+    if connection.info.transaction_status != library.pq.TransactionStatus.IDLE:
+        raise MigrationError(f"{file} leaves a transaction open", hint="end it with COMMIT")
+    connection.execute("DISCARD ALL")  # a dump sets search_path and more for its session
+
+
+def _pieces(file: Path, text: bytes) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """Yield what to run: the line it begins at, SQL, and the data that follows it where that is a COPY."""
+    begin = 0
+    while copy := _COPY.search(text, begin):
+        end = _END_OF_COPY.search(text, copy.end())
+        if end is None:
+            raise MigrationError(
+                f"{file}, line {_line(text, copy.start())}: the data of COPY ... FROM stdin has no end",
+                hint="end it with a line of '\\.', as pg_dump does",
+            )
+        yield _line(text, begin), _checked(file, text, begin, copy.start()), None
+        data = text.find(b"\n", copy.end()) + 1
+        yield _line(text, copy.start()), copy.group(), text[data : end.start()]
+        begin = end.end()
+    yield _line(text, begin), _checked(file, text, begin, len(text)), None
+
+
+def _checked(file: Path, text: bytes, begin: int, end: int) -> bytes:
+    """Return a part of the text, if it is SQL."""
+    if found := _OF_PSQL.search(text, begin, end):
         raise MigrationError(
-            f"{file}, line {_line(text, found.start())}: COPY ... FROM stdin is not supported",
-            hint="dump with 'pg_dump --inserts', or give the command: ['psql', '-v', 'ON_ERROR_STOP=1', '-f', ...]",
-        )
-    if found := _OF_PSQL.search(text):
-        raise MigrationError(
-            f"{file}, line {_line(text, found.start())}: {found.group().decode(errors='replace')!r} is a"
-            " command of psql's, not SQL",
+            f"{file}, line {_line(text, found.start())}: {found.group().decode(errors='replace')!r} is a command of"
+            " psql's, not SQL",
             hint="give the command: ['psql', '-v', 'ON_ERROR_STOP=1', '-f', ...]",
         )
-    text = _RESTRICT.sub(b"", text)
-    library = psycopg()
-    try:
-        connection.execute(text, prepare=False)
-        if connection.info.transaction_status != library.pq.TransactionStatus.IDLE:
-            raise MigrationError(f"{file} leaves a transaction open", hint="end it with COMMIT")
-        connection.execute("DISCARD ALL")  # a dump sets search_path and more for its session
-    except library.Error as error:
-        raise MigrationError(f"{_place(file, text, error)}: {str(error).strip()}") from error
+    return text[begin:end]
 
 
-def _place(file: Path, text: bytes, error: Error) -> str:
+def _place(file: Path, line: int, sql: bytes, error: Error) -> str:
     """Return the file and, where the server says it, the line of an error."""
     position = error.diag.statement_position
-    if not position:
-        return f"the migration by the SQL file {file} failed: {type(error).__name__}"
-    before = text.decode("utf-8", "replace")[: int(position) - 1]
-    return f"the migration by the SQL file {file} failed in line {before.count(chr(10)) + 1}: {type(error).__name__}"
+    where = ""
+    if position:
+        line += sql.decode("utf-8", "replace").count("\n", 0, int(position) - 1)
+        where = f" in line {line}"
+    return f"the migration by the SQL file {file} failed{where}: {type(error).__name__}"
 
 
 def _line(text: bytes, offset: int) -> int:
