@@ -44,6 +44,16 @@ _test-wheel: _host _venv
     @.venv/bin/python containers/build.py postgres:17 redis:8
     @tools/test-wheel
 
+# The plugin's tests with the oldest pytest that it supports
+[group('test')]
+test-pytest *ARGS: _host
+    @tools/rootless _test-pytest "$@"
+
+[private]
+_test-pytest *ARGS: _host _venv
+    @.venv/bin/python containers/build.py busybox:latest postgres:15 postgres:17 redis:8
+    @tools/test-pytest7 "$@"
+
 # Kill sessions in every way at random moments; count what they leave, and strangers touched: `./dev torture 200`
 [group('test')]
 torture *N: _host
