@@ -213,6 +213,27 @@ def test_a_failure_shows_the_servers_log(container: PostgresContainer, tmp_path:
     assert caught.value.logs == "", "a URL has no log"
 
 
+def test_a_migration_that_ends_the_server_is_told_with_its_log(container: PostgresContainer) -> None:
+    with container.clone() as other:
+
+        def ends(connection: psycopg.Connection[Any]) -> None:
+            other.exec(["sh", "-c", "kill -QUIT 1"])
+            connection.execute("SELECT pg_sleep(60)")
+
+        with pytest.raises(MigrationError, match="ends failed: ") as caught:
+            ensure_template(PostgresServer.of(other), migration(ends))
+        assert "immediate shutdown" in caught.value.logs
+
+
+def test_a_user_who_may_not_make_databases_is_told(server: PostgresServer, ask: Ask) -> None:
+    ask(server, "CREATE ROLE nobody_much LOGIN PASSWORD 'x'")
+    url = server.url(server.dbname).replace("test:test@", "nobody_much:x@")
+    with pytest.raises(IsolationError, match="permission denied to create database") as caught:
+        ensure_template(PostgresServer.of(url), Mine())
+    assert caught.value.hint == "connect as a superuser"
+    ask(server, "DROP ROLE nobody_much")
+
+
 def test_connections_that_a_migration_leaves_open_are_ended(server: PostgresServer) -> None:
     engines = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from podjig.errors import DefinitionError, IsolationError
+from podjig.errors import DefinitionError, IsolationError, PodjigError
 from podjig.isolation.postgres.driver import psycopg
 from podjig.services.postgres import PostgresContainer
 
@@ -161,7 +161,11 @@ class PostgresServer:
         """Return the last lines of its log since then (seconds since the epoch); nothing where it is no container."""
         if self.origin is None:
             return ""
-        return "\n".join(self.origin.logs(since=when).splitlines()[-lines:])
+        try:
+            text = self.origin.logs(since=when)
+        except PodjigError:  # its container is gone, and its log with it
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
 
     @property
     def description(self) -> str:

@@ -8,7 +8,7 @@ killed blocks nobody, and what it left half-made is made again.
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from podjig.errors import IsolationError, MigrationError
@@ -32,6 +32,7 @@ KEPT = 8
 """Templates that a server keeps for another time."""
 
 _LOG_LINES = 40
+_NO_PRIVILEGE = "42501"
 _POLL = 0.001
 _TIMEOUT = 10.0
 
@@ -101,11 +102,16 @@ def _make(server: PostgresServer, connection: Connection[Any], migration: Migrat
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(database, sql.Identifier(name)), prepare=False
         )
     except BaseException as error:
-        drop(connection, making, grace=0)
+        with suppress(IsolationError, psycopg().Error):  # the server is gone: whoever makes the template next drops it
+            drop(connection, making, grace=0)
         if isinstance(error, MigrationError):
             error.logs = error.logs or server.log_since(began, lines=_LOG_LINES)
         elif isinstance(error, psycopg().Error):
-            raise IsolationError(f"cannot make template {name!r}: {str(error).strip()}") from error
+            raise IsolationError(
+                f"cannot make template {name!r}: {str(error).strip()}",
+                hint="connect as a superuser" if error.sqlstate == _NO_PRIVILEGE else "",
+                logs=server.log_since(began, lines=_LOG_LINES),
+            ) from error
         raise
 
 
