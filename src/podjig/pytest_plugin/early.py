@@ -6,7 +6,7 @@ import pytest
 
 from podjig.pytest_plugin import options
 from podjig.pytest_plugin.services import services_of, wanted_by
-from podjig.pytest_plugin.xdist import is_worker, may_share
+from podjig.pytest_plugin.xdist import is_shared, is_worker
 
 
 class Early:
@@ -24,7 +24,9 @@ class Early:
             for item in session.items
             if item.get_closest_marker("skip") is None
             for each in wanted_by(item)
-            # Which tests a worker gets is not known yet. What all share, some test of the run will need.
-            if each.scope == "session" and (not is_worker(config) or may_share(config, each))
+            if each.scope == "session"
         }
-        services_of(config).begin(list(wanted.values()))
+        # Which tests a worker gets is not known yet. What all share, some test of the run will need.
+        services_of(config).begin(
+            [each for each in wanted.values() if not is_worker(config) or is_shared(config, each)]
+        )

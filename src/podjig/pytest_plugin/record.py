@@ -24,6 +24,7 @@ class ServiceRecord:
         how: ``"started"`` here, ``"shared"``: attached to one that another worker started, or ``"reused"``: attached
             to one of an earlier run.
         worker: The xdist worker; empty where there is none.
+        note: Why it was not reused, where that was asked for; else empty.
     """
 
     fixture: str
@@ -33,6 +34,7 @@ class ServiceRecord:
     waited_for: str = ""
     how: How = "started"
     worker: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -204,12 +204,13 @@ class Services:
                     seconds=start.seconds,
                     waited_for=start.waited_for,
                     how=start.how,
+                    note=start.note,
                 )
             )
 
     def _put_away(self, start: Start) -> None:
         start.discard()
-        self._putting_away.append(start)
+        self._putting_away = [each for each in [*self._putting_away, start] if not each.has_ended]
 
     # What tests need
 
@@ -274,5 +275,6 @@ class Services:
                 seconds=startup.seconds,
                 waited_for=startup.waited_for,
                 how=how_of(startup),
+                note=startup.note,
             )
         )

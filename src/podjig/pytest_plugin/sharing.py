@@ -7,7 +7,6 @@ or its maker has died: then the next of them makes it. Messages are lines of JSO
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,14 +18,12 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podjig import errors
 from podjig.cleanup import reuse
 from podjig.cleanup.membership import Membership, join
 from podjig.cleanup.reuse import Claim
-from podjig.container.observer import Startup, tell
 from podjig.errors import ConfigError, EngineUnavailable, PodjigError
 
 if TYPE_CHECKING:
@@ -204,7 +201,6 @@ class SharedServices:
                 raise _error(answer)
             elif "reused" in answer:
                 container.join(answer["reused"])
-                tell(Startup(container=container, how="attached", seconds=0.0, waited_for=""))
             else:
                 self._attach(container, answer["made"], Membership(**answer["membership"]))
         if wanted.service.partition and container.can_partition:
@@ -346,13 +342,7 @@ def _is_ours(connection: socket.socket) -> bool:
 
 def _key(wanted: Wanted, container: GenericContainer) -> str:
     """Return what tells a shared container from others: its fixture, its parameter and its whole definition."""
-    copies = [
-        (target, mode, hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else str(Path(source)))
-        for source, target, mode in container._copies  # noqa: SLF001
-    ]
-    kind = type(container)
-    whole = repr((kind.__module__, kind.__qualname__, asdict(container.spec()), copies))
-    return f"{wanted.service.site} {wanted.label} {wanted.index} {hashlib.sha256(whole.encode()).hexdigest()}"
+    return f"{wanted.service.site} {wanted.label} {wanted.index} {container.reuse_key()}"
 
 
 def _told(error: BaseException) -> Message:

@@ -49,6 +49,7 @@ class Start:
         self.error: BaseException | None = None
         self.seconds = 0.0
         self.waited_for = ""
+        self.note = ""
         self.how: How = "started"
         self._config = config
         self._note: Callable[[Start], None] | None = note
@@ -69,6 +70,11 @@ class Start:
     def is_lost(self) -> bool:
         """Whether this is a forked child, and the thread that was to do it is its parent's."""
         return self._pid != os.getpid() and not self._done.is_set()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is a result."""
+        return self._done.is_set()
 
     def begin(self) -> None:
         """Do it in the background. What the definition itself takes is done here and now."""
@@ -173,6 +179,7 @@ class Start:
             self.seconds = time.perf_counter() - began
             if self._startup is not None:
                 self.waited_for = self._startup.waited_for
+                self.note = self._startup.note
                 self.how = how_of(self._startup)
             with self._mutex:
                 self._done.set()

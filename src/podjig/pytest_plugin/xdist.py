@@ -43,6 +43,18 @@ def may_share(config: pytest.Config, wanted: Wanted) -> bool:
     return bool(options.value(config, "xdist") == "shared")
 
 
+def is_shared(config: pytest.Config, wanted: Wanted) -> bool:
+    """Whether what a fixture gives is one for all workers."""
+    if not may_share(config, wanted):
+        return False
+    from podjig.pytest_plugin.sharing import can_share
+
+    try:
+        return can_share(wanted.service.make(config, wanted.param), wanted.service)
+    except Exception:  # noqa: BLE001  what is wrong with it, its fixture will tell
+        return False
+
+
 def shared_services(config: pytest.Config, wanted: Wanted, container: GenericContainer) -> SharedServices | None:
     """Return through whom this worker gets ``container``; ``None`` if it is to start one itself.
 
