@@ -109,7 +109,7 @@ def _make(server: PostgresServer, connection: Connection[Any], migration: Migrat
         elif isinstance(error, psycopg().Error):
             raise IsolationError(
                 f"cannot make template {name!r}: {str(error).strip()}",
-                hint="connect as a superuser" if error.sqlstate == _NO_PRIVILEGE else "",
+                hint="connect as a superuser" if getattr(error, "sqlstate", None) == _NO_PRIVILEGE else "",
                 logs=server.log_since(began, lines=_LOG_LINES),
             ) from error
         raise
