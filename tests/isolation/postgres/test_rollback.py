@@ -231,6 +231,14 @@ class TestAPsycopgConnection:
                     add(it, f"person {number}")
                 it.commit()
 
+    def test_prepares_nothing_for_the_next_test(self, connection: psycopg.Connection[Any]) -> None:
+        for kind, value in (("int", 1), ("text", "one")):
+            with rollback(connection) as it:
+                it.execute(f"CREATE TABLE thing AS SELECT %s::{kind} AS x", (value,))
+                it.commit()
+                for _ in range(8):
+                    assert it.execute("SELECT * FROM thing").fetchall() == [(value,)]
+
     def test_gives_back_settings_temporary_tables_and_locks(self, connection: psycopg.Connection[Any]) -> None:
         with rollback(connection) as it:
             it.execute("SET work_mem = '1MB'")

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from podjig.errors import DefinitionError
 from podjig.isolation.postgres.rollback import arollback, rollback
 from podjig.isolation.postgres.server import PostgresServer
-
-pytest.importorskip("greenlet", reason="SQLAlchemy[asyncio] is not installed")
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 pytestmark = pytest.mark.anyio
 

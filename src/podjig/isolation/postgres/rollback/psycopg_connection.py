@@ -71,7 +71,11 @@ class _Shared:
         self._look()
         yield from self._send(self._podjig.rollback(self))
         self._prepared.clear()
-        yield from self._prepared.maintain_gen(self)
+        if hasattr(self._prepared, "maintain_gen"):
+            yield from self._prepared.maintain_gen(self)
+        else:  # before psycopg 3.2
+            for command in self._prepared.get_maintenance_commands():
+                yield from self._exec_command(command)
 
     def _keep(self) -> _Steps:
         """Do what a commit does."""
@@ -266,6 +270,7 @@ class PsycopgRollback:
             IsolationError: The transaction was ended by the code under test: something may have been kept.
         """
         self.ledger = Ledger()
+        self._connection._prepared.clear()  # they may be about tables that are gone with the rollback
         if self._pgconn.status != psycopg.pq.ConnStatus.OK:
             return  # with the connection everything is gone
         if self._pgconn.pipeline_status or self._pgconn.transaction_status == TransactionStatus.ACTIVE:
