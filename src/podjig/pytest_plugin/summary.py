@@ -74,7 +74,8 @@ def _service(record: ServiceRecord) -> str:
     worker = f" ({record.worker})" if record.worker else ""
     waited = f", waited for {record.waited_for}" if record.waited_for else ""
     container = f", container {record.container[:12]}" if record.container else ""
-    return f"{_name(record)}{worker}: {record.how} in {record.seconds:.2f} s{waited}{container}"
+    note = f"; {record.note}" if record.note else ""
+    return f"{_name(record)}{worker}: {record.how} in {record.seconds:.2f} s{waited}{container}{note}"
 
 
 def _name(record: ServiceRecord) -> str:
