@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from podjig.engine.choice import Choice
-from podjig.engine.files import exists, is_folder
-from podjig.engine.host import PROGRAM_FOLDERS
+from podjig.engine.files import PROGRAM_FOLDERS, exists, is_folder
 from podjig.engine.runtime_dir import usable
 
 # What changes how Podman behaves. Everything else stays behind: a test's environment is none of the service's business.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from podjig.engine.files import PROGRAM_FOLDERS
 from podjig.engine.mounts import Mount, mounts
 
 CgroupMode = Literal["v2", "v1", "hybrid", "none"]
@@ -24,11 +25,6 @@ RUNTIMES = ("crun", "runc", "kata", "runsc")
 PROGRAMS = (
     *RUNTIMES, "conmon", "slirp4netns", "pasta", "netavark", "aardvark-dns", "catatonit", "fuse-overlayfs", "iptables",
     "nft", "newuidmap", "newgidmap", "unshare",
-)  # fmt: skip
-# Where Podman looks for helpers beside $PATH (its helper_binaries_dir), and where distributions put runtimes.
-PROGRAM_FOLDERS = (
-    "/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/libexec/podman",
-    "/usr/lib/podman", "/usr/local/libexec/podman", "/usr/local/lib/podman", "/run/current-system/sw/bin",
 )  # fmt: skip
 
 _CAP_SYS_RESOURCE = 24

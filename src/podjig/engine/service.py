@@ -13,15 +13,18 @@ import socket as sockets
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from podjig.engine import binary, containers_conf, environment, host, settings
-from podjig.engine.choice import Choice
+from podjig.engine import binary, environment
 from podjig.engine.file_lock import locked
 from podjig.engine.ping import PingFailed, Pong, ping
 from podjig.engine.runtime_dir import private_folder, runtime_dir
 from podjig.engine.service_key import service_key
 from podjig.engine.service_log import Log
 from podjig.errors import EngineUnavailable, ServiceStartError
+
+if TYPE_CHECKING:
+    from podjig.engine.choice import Choice
 
 START_TIMEOUT = 30.0
 _LOCK_TIMEOUT = 30.0
@@ -101,6 +104,8 @@ class PrivateService:
         Raises:
             ConfigError: A configuration file of Podman's is broken.
         """
+        from podjig.engine import host, settings
+
         inherited = environment.inherited(self._environ)
         return settings.choose(host.probe(inherited), inherited, version=self.version)
 
@@ -216,6 +221,9 @@ class PrivateService:
 
     def _prepare(self) -> dict[str, str]:
         """Write the private containers.conf and return the service's environment."""
+        # Late: whoever only asks which engine there is, as pytest's header does, has no use for them.
+        from podjig.engine import containers_conf, host, settings
+
         version = self.version
         inherited = environment.inherited(self._environ)
         found = host.probe(inherited)
