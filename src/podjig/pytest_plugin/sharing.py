@@ -15,7 +15,6 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from podjig.errors import ConfigError, EngineUnavailable, PodjigError
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
     from podjig.pytest_plugin.services import ServiceFixture, Wanted
+    from podjig.pytest_plugin.start import Start
 
 Message = dict[str, Any]
 
@@ -66,6 +66,8 @@ class Sharing:
 
     def close(self) -> None:
         """Accept nobody any more, and give up what the workers have reused."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread would go on waiting
         self._listener.close()
         for claim in self._claims:
             claim.release()
@@ -179,37 +181,32 @@ class SharedServices:
         self._address = address
         self._worker = worker
 
-    def obtain(
-        self, wanted: Wanted, container: GenericContainer, making: Callable[[GenericContainer], None]
-    ) -> GenericContainer:
+    def obtain(self, start: Start, container: GenericContainer) -> GenericContainer:
         """Return ``container`` attached to the one that all workers share, made here if this is the first to ask.
 
         Args:
-            wanted: For which fixture.
+            start: What asks for it.
             container: Its definition.
-            making: Told which one is being made here, if so.
 
         Raises:
             PodjigError: It could not be started, here or where it was tried.
         """
         __tracebackhide__ = True
         with self._connected() as line:
-            answer = line.ask({"want": _key(wanted, container), "worker": self._worker})
+            answer = line.ask({"want": _key(start.wanted, container), "worker": self._worker})
             if "make" in answer:
-                container = self._make(container, line, making)
+                container = self._make(container, line, start)
             elif "failed" in answer:
                 raise _error(answer)
             elif "reused" in answer:
                 container.join(answer["reused"])
             else:
                 self._attach(container, answer["made"], Membership(**answer["membership"]))
-        if wanted.service.partition and container.can_partition:
+        if start.wanted.service.partition and container.can_partition:
             container.partition(self._worker)
         return container
 
-    def _make(
-        self, container: GenericContainer, line: _Line, making: Callable[[GenericContainer], None]
-    ) -> GenericContainer:
+    def _make(self, container: GenericContainer, line: _Line, start: Start) -> GenericContainer:
         """Make it in the controller's session, tell the controller how that went, and attach to it."""
         __tracebackhide__ = True
         memberships: list[Membership] = []
@@ -226,12 +223,14 @@ class SharedServices:
 
         made = container.clone()
         made._claim_by = claim  # noqa: SLF001  the controller's claim lasts as long as the workers
-        making(made)
+        start.making(made)
         try:
             with join(ask):
                 made.start()
         except Exception as error:
-            line.send({"failed": _told(error)})
+            if not start.is_discarded:  # else the next who asks makes it
+                with suppress(OSError):
+                    line.send({"failed": _told(error)})
             raise
         key = made._reuse_key  # noqa: SLF001  others join it by that
         if key is not None:

@@ -72,6 +72,11 @@ class Start:
         return self._pid != os.getpid() and not self._done.is_set()
 
     @property
+    def is_discarded(self) -> bool:
+        """Whether nobody wants it any more."""
+        return self._discarded
+
+    @property
     def has_ended(self) -> bool:
         """Whether there is a result."""
         return self._done.is_set()
@@ -193,7 +198,7 @@ class Start:
 
         shared = shared_services(self._config, self.wanted, container)
         if shared is not None:
-            return shared.obtain(self.wanted, container, self.making)
+            return shared.obtain(self, container)
         self.making(container)
         return container.start()
 
