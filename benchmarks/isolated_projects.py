@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BARE = "no database"
+LOADED = "no database, but podjig's plugin"
 ROLLBACK, TEMPLATE, POOL, TRUNCATE = (f"podjig, {mode}" for mode in ("rollback", "template", "pool", "truncate"))
 ROLLBACK_ENGINE = "podjig, rollback(engine), SQLAlchemy"
 BY_HAND = "rollback by hand, SQLAlchemy"
@@ -126,6 +127,11 @@ def connection():
     return None
 """
 
+_NOTHING = """
+def statements(connection):
+    pass
+"""
+
 _PSYCOPG = """
 def statements(connection):
     connection.execute("INSERT INTO t0 (name) VALUES ('me')")
@@ -169,7 +175,8 @@ class Project:
 
 
 PROJECTS = {
-    BARE: Project(conftest=_BARE, statements="\ndef statements(connection): pass\n", plugin=""),
+    BARE: Project(conftest=_BARE, statements=_NOTHING, plugin=""),
+    LOADED: Project(conftest=_BARE, statements=_NOTHING),
     **{
         name: Project(conftest=_DATABASE.replace("{mode!r}", repr(name.removeprefix("podjig, "))))
         for name in (ROLLBACK, TEMPLATE, POOL, TRUNCATE)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import isolated_projects as projects
 import stopwatch
-from isolated_projects import BARE, PROJECTS, REUSE
+from isolated_projects import BARE, LOADED, PROJECTS, REUSE
 from isolation_report import BODIES, MANY, Report, Round, Run, Turn
 
 from podjig.engine.discovery import current_engine
@@ -33,6 +33,9 @@ from podjig.services.postgres import TEST_PROFILE
 HERE = Path(__file__).parent
 SETTINGS = {**TEST_PROFILE, **POSTGRES_SETTINGS}
 """What podjig_postgres_server has, and each server here but that of plain pytest-postgresql."""
+PAIRS = 10
+"""How often each round measures what the plugin costs a run that does not use it: little beside a run's own spread."""
+
 ENTRY = (
     "import pytest, sys, time; began = time.perf_counter(); import podjig.pytest_plugin; "
     "print(time.perf_counter() - began)"
@@ -128,18 +131,20 @@ class Bench:
 
 def main() -> None:
     arguments = read_arguments()
-    names = [name for name in PROJECTS if name == BARE or any(part in name for part in arguments.only or [""])]
+    wanted = arguments.only or [""]
+    names = [name for name in PROJECTS if name != LOADED and (name == BARE or any(word in name for word in wanted))]
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  the peer's data, too, lie on tmpfs
     load = os.getloadavg()[0]
     print(heading(arguments, load), flush=True)
     rounds: list[Round] = []
     imports: list[float] = []
+    plugins: list[float] = []
     with (
         tempfile.TemporaryDirectory(prefix="podjig-bench-", dir=folder) as scratch,
         closing(Bench(Path(scratch), arguments.postgres, busy=arguments.busy)) as bench,
     ):
         tell("warming up")
-        for name in names:
+        for name in (*names, LOADED):
             bench.run(Turn(name, tests=2))
         turns = list(plan(names, arguments.tests))
         for number in range(1, arguments.rounds + 1):
@@ -147,9 +152,11 @@ def main() -> None:
             for turn in turns if number % 2 else list(reversed(turns)):
                 tell(f"round {number} of {arguments.rounds}: {turn}")
                 seen[turn] = bench.run(turn)
-            imports += [bench.import_entry() for _ in range(5)]
+            imports += [bench.import_entry() for _ in range(PAIRS)]
+            pairs = [(bench.run(Turn(LOADED)).seconds, bench.run(Turn(BARE)).seconds) for _ in range(PAIRS)]
+            plugins += [loaded - bare for loaded, bare in pairs]
             rounds.append(seen)
-    print("\n".join(Report(names, arguments.tests, rounds, imports).lines()))
+    print("\n".join(Report(names, arguments.tests, rounds, imports, plugins).lines()))
     print(f"\nLoad before {load:.1f}, after {os.getloadavg()[0]:.1f}.")
 
 
