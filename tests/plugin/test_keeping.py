@@ -128,3 +128,35 @@ def test_podman_is_told_of_an_engine_that_is_not_ours(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CONTAINER_HOST", "tcp://elsewhere.example:1")
     if "--url" not in words:  # the private service: its store is this machine's
         assert podman(engine, "ps").startswith("env -u CONTAINER_HOST ")
+
+
+def test_the_databases_of_failing_tests_are_kept_and_opened_with_the_commands(
+    project: pytest.Pytester, engine: Engine
+) -> None:
+    project.makepyfile(
+        """
+        def test_fails(podjig_postgres, podjig_redis):
+            with podjig_postgres.connect() as connection:
+                connection.execute("CREATE TABLE found (word text)")
+                connection.execute("INSERT INTO found VALUES ('kept')")
+            podjig_redis.client.set("found", "kept, too")
+            assert False
+        def test_passes(podjig_postgres, podjig_redis):
+            print("passed with", podjig_postgres.name)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:randomly", KEEP, "-rP")
+    result.assert_outcomes(failed=1, passed=1)
+    opens = [line.partition("open:")[2].strip() for line in result.outlines if line.startswith("  open:")]
+    try:
+        psql = next(command for command in opens if "psql" in command)
+        redis_cli = next(command for command in opens if "redis-cli" in command)
+        assert run(f"{psql} -At -c 'SELECT word FROM found'") == "kept\n"
+        assert run(f"{redis_cli} get found") == "kept, too\n"
+        passed = re.search(r"passed with (\S+)", result.stdout.str())
+        assert passed
+        assert passed[1] not in run(f"{psql} -At -c 'SELECT datname FROM pg_database'").split()
+    finally:
+        for command in told(result).values():
+            run(command["remove"])
+    assert [name for name in told(result) if name in {each.name for each in engine.list_containers()}] == []

@@ -64,7 +64,11 @@ class Keeping:
         """As the function of this name."""
         if request.fixturename not in self._failed.get(request.node, ()):
             return False
-        self._untold.append((f"{request.fixturename} of {request.node.nodeid or 'the session'}", _opens(state), ""))
+        try:
+            opens = _opens(state)
+        except PodjigError as error:  # it is kept all the same
+            opens = f"(the engine does not tell: {error.message})"
+        self._untold.append((f"{request.fixturename} of {request.node.nodeid or 'the session'}", opens, ""))
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -105,14 +109,18 @@ class Keeping:
 
 def _opens(state: Any) -> str:
     """Return the command that opens a state: with the client of this machine, else with that in the container."""
-    dsn = getattr(state, "dsn", None)
-    if dsn is not None:
+    if hasattr(state, "dsn"):
         server = state.server
         if shutil.which("psql") or not server.container:
-            return f'psql "{dsn}"'
+            return f'psql "{state.dsn}"'
         return _inside(server.container, "psql", "-U", server.user, "-d", state.name)
-    url = getattr(state, "url", None)
-    return f"redis-cli -u {url}" if isinstance(url, str) and url.startswith("redis") else ""
+    if hasattr(state, "index"):
+        container = state.server.container
+        if shutil.which("redis-cli") or container is None or not container.started:
+            return f"redis-cli -u {state.url}"
+        password = ["-a", state.password] if state.password else []
+        return _inside(container.inspect().name, "redis-cli", "-n", str(state.index), *password)
+    return ""
 
 
 def _inside(container: str, *words: str) -> str:
