@@ -66,6 +66,7 @@ class PoolClient:
         self._held: dict[str, WarmDatabase] = {}
         self._next: deque[tuple[str, Opening | None]] = deque()
         self._unused = 0
+        self._gave = False
         self._identity: tuple[Any, ...] = ()
         try:
             check_capacity(self.admin, workers=workers, ours=1 + AHEAD, shared=HANDS)
@@ -149,6 +150,7 @@ class PoolClient:
         if keep:
             mark_kept(self.admin, name, requester)
         self._held.pop(name, None)
+        self._gave = True
         told = self._with_broker(lambda link: link.say("kept" if keep else "give", name=name, requester=requester))
         if not (told or keep or dropped):
             self._drop(name, requester)
@@ -288,10 +290,12 @@ class PoolClient:
 
     def _flush(self, link: Link) -> None:
         """Wait until what was given back is dropped, and with it what was left behind is known."""
+        if not self._gave:
+            return
         link.flushed = False
         link.say("flush")
         until = time.monotonic() + _FLUSH
-        while link.token and not link.flushed and (left := until - time.monotonic()) > 0:
+        while not link.flushed and (left := until - time.monotonic()) > 0:
             link.listen(left)
 
     def _make(self) -> str:

@@ -13,7 +13,7 @@ from podjig.isolation.postgres.drop import drop
 
 if TYPE_CHECKING:
     from psycopg import Connection
-    from psycopg.sql import Composed
+    from psycopg.sql import SQL, Composed
 
     from podjig.isolation.postgres.server_state import Change
 
@@ -75,8 +75,8 @@ def _role(connection: Connection[Any], change: Change) -> Iterator[Composed]:
     yield sql.SQL("{} {} WITH {} CONNECTION LIMIT {} PASSWORD {} VALID UNTIL {}").format(
         verb,
         name,
-        sql.SQL(" ".join(words)),
-        sql.SQL(limit),
+        _plain(" ".join(words)),
+        _plain(limit),
         sql.Literal(password),  # what the catalog has is a hash, which is taken over as it is
         sql.Literal(until or "infinity"),
     )
@@ -121,13 +121,13 @@ def _membership(connection: Connection[Any], change: Change) -> Iterator[Compose
         options += [f"INHERIT {inherit.upper()}", f"SET {may_set.upper()}"] if inherit is not None else []
         words = f" WITH {', '.join(options)}" if options else " WITH ADMIN OPTION" if admin == "true" else ""
         by = sql.SQL(" GRANTED BY {}").format(grantor) if change.before[2] else sql.SQL("")
-        yield sql.SQL("GRANT {} TO {}{}{}").format(group, member, sql.SQL(words), by)
+        yield sql.SQL("GRANT {} TO {}{}{}").format(group, member, _plain(words), by)
 
 
 def _setting(connection: Connection[Any], change: Change) -> Iterator[Composed]:
     from psycopg import sql
 
-    role, database = (change.before or change.after or ())[:2]
+    role, database = (change.before or change.after or (None, None))[:2]
     if (role and not _is_there(connection, role)) or (database and not _is_there(connection, database)):
         return  # gone, and its settings with it
     if role:
@@ -172,7 +172,7 @@ def _database(connection: Connection[Any], change: Change) -> Iterator[Composed]
     owner, allow, limit, template, rights = change.before
     yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(owner))
     yield sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {} CONNECTION LIMIT {} IS_TEMPLATE {}").format(
-        name, sql.SQL(allow), sql.SQL(limit), sql.SQL(template)
+        name, _plain(allow), _plain(limit), _plain(template)
     )
     if rights != change.after[4]:
         # Grants register who depends on whom; the exact list, which may be "as made", can only be written.
@@ -211,6 +211,13 @@ def _is_there(connection: Connection[Any], name: str) -> bool:
     """Whether there is a role or a database of that name."""
     query = "SELECT 1 FROM pg_authid WHERE rolname = %(name)s UNION SELECT 1 FROM pg_database WHERE datname = %(name)s"
     return connection.execute(query, {"name": name}).fetchone() is not None
+
+
+def _plain(words: str) -> SQL:
+    """Take words into a statement that are ours or the catalog's: keywords, numbers, true and false."""
+    from psycopg import sql
+
+    return sql.SQL(words)  # pyright: ignore[reportArgumentType]  it would take literals only
 
 
 def _setting_name(name: str) -> Composed:
