@@ -200,8 +200,8 @@ class LifeMethods(FaultMethods):
         if self._session is not None:
             spec = self.spec()
             uses: list[tuple[Kind, str]] = [("volume", mount.source) for mount in spec.mounts if mount.kind == "volume"]
-            uses += [("network", network) for network in self._networks]
-            self._session.keep("container", made, keep, uses=[*uses, ("image", spec.image)])
+            networks: list[tuple[Kind, str]] = [("network", network) for network in self._networks]
+            self._session.keep("container", made, keep, uses=[*networks, *uses, ("image", spec.image)])
         elif self._borrowed:
             folders().kept.keep(made, seconds=keep.duration, why=why)  # for whoever would remove it
         self._keep = keep
