@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -175,6 +176,17 @@ def test_one_whose_time_is_over_is_made_anew(make: Make, engine: Engine, told: l
     assert used(definition) != first
     assert "has expired" in told[-1].note
     assert not exists(engine, first)
+
+
+@pytest.mark.parametrize("remembered", ["", "{}", '{"server": 1, "config": [], "rest": []}'])
+def test_a_record_that_cannot_be_read_is_no_reason_to_fail(make: Make, told: list[Startup], remembered: str) -> None:
+    first = used(make())
+    key = make().reuse_key()
+    record = reuse.read(key)
+    assert record is not None
+    reuse.write(key, dataclasses.replace(record, remembered=remembered))
+    assert used(make()) != first
+    assert "last one" in told[-1].note
 
 
 def test_a_name_that_means_another_image_makes_it_anew(make: Make, engine: Engine, told: list[Startup]) -> None:

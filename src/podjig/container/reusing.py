@@ -166,6 +166,9 @@ class ReuseMethods(LifeMethods, SharingMethods):
         except (ContainerError, OSError) as error:
             self._forget()
             return f"the last one cannot be made as new: {getattr(error, 'message', error)}"
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._forget()
+            return f"what was remembered of the last one cannot be read: {error!r}"
         except BaseException:
             self._forget()
             raise
