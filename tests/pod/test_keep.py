@@ -12,8 +12,10 @@ import pytest
 
 from pod.conftest import MakePod, box
 from podjig import Pod
+from podjig.cleanup.session import session_of
 from podjig.engine.protocol import Engine
 from podjig.errors import ResourceNotFound
+from podjig.pod.keeping import let_go
 
 OWNER = """
 import sys
@@ -57,14 +59,14 @@ def test_a_kept_pod_outlives_its_owner(place: str, where: Engine, unique: str) -
     pod, *members = run("-c", OWNER, place, unique).split()
     assert there(where, members) == members
     assert all(where.inspect_container(member).state.running for member in members)
-    mine = [
-        item for item in json.loads(podjig("ps", "--format", "json"))["resources"] if pod in (item["id"], item["pod"])
-    ]
+    listed = json.loads(podjig("ps", "--format", "json"))["resources"]
+    mine = [item for item in listed if pod in (item["id"], item["pod"])]
     assert len(mine) == 4  # with the init container
     assert {item["standing"] for item in mine} == {"kept"}
     assert all("to look at it" in item["why"] for item in mine)
     assert {item["pod"] for item in mine if item["id"] in members} == {pod}
-    assert unique in podjig("clean", unique)
+    images = [item["name"] for item in listed if item["session"] == mine[0]["session"] and item["kind"] == "image"]
+    assert unique in podjig("clean", unique, *images)
     assert there(where, [pod, *members]) == []
     assert unique not in podjig("ps", "--format", "json")
 
@@ -78,6 +80,9 @@ def kept_after_its_block(pod: Pod, where: Engine) -> None:
     assert there(where, members) == members
     place.remove(members)
     assert there(where, members) == []
+    session = session_of(where)
+    assert session is not None
+    let_go(session, place)
 
 
 def test_a_member_that_is_to_be_kept_keeps_its_pod(make_pod: MakePod, where: Engine, unique: str) -> None:

@@ -32,6 +32,13 @@ def keep_pod(session: Session, place: Place, containers: Sequence[GenericContain
     session.keep(place.kind, place.id, keep, uses=uses)
 
 
+def let_go(session: Session, place: Place) -> None:
+    """Leave to the session's end what was kept for a pod that is removed after all."""
+    for kind, name in place.uses:
+        session.folders.kept.forget(name)
+        session.opened(kind, name)
+
+
 def needs(container: GenericContainer) -> list[tuple[Kind, str]]:
     """Return what is kept with a container of a kept pod, itself included."""
     if not container.started:

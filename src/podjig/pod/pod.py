@@ -18,7 +18,7 @@ from podjig.engine.values import ExecResult
 from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
 from podjig.pod.definition import PodDefinition
 from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
-from podjig.pod.keeping import keep_pod, needs, wanted
+from podjig.pod.keeping import keep_pod, let_go, needs, wanted
 from podjig.pod.names import member_names
 from podjig.pod.place import Holder, NativePod, Place
 from podjig.pod.plan import Member, Needed, check_member, resolved
@@ -193,6 +193,8 @@ class Pod(PodDefinition):
         for container in containers:
             tell_leaving(container)
         self._place.remove([container.id for container in containers])
+        if self._keep is not None and self._session is not None:
+            let_go(self._session, self._place)
         self._forget()
 
     def keep(self, duration: float | timedelta = KEEP, why: str = "kept by the test") -> None:
