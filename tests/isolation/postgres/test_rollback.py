@@ -451,6 +451,20 @@ class TestAnEngine:
         with rollback(engine), engine.connect() as connection, pytest.raises(IsolationError, match="two-phase"):
             connection.begin_twophase()
 
+    def test_commits_and_rolls_back_through_the_drivers_own_connection(self, engine: Engine) -> None:
+        with rollback(engine):
+            raw = engine.raw_connection()
+            raw.cursor().execute("INSERT INTO person VALUES ('ada')")
+            raw.commit()
+            cursor = raw.cursor()
+            cursor.execute("INSERT INTO person VALUES ('bob')")
+            raw.rollback()
+            cursor.execute("INSERT INTO person VALUES ('cyd')")
+            raw.commit()
+            raw.close()
+            with engine.connect() as connection:
+                assert people_of(connection) == ["ada", "cyd"]
+
     def test_of_another_database_is_refused(self) -> None:
         with pytest.raises(DefinitionError, match="sqlite"), rollback(create_engine("sqlite://")):
             pass

@@ -60,7 +60,7 @@ def parse(text: str) -> list[Client]:
     """Read what CLIENT LIST answers."""
     found = []
     for line in text.splitlines():
-        fields = dict(word.partition("=")[::2] for word in line.split(" "))
+        fields: dict[str, str] = {name: value for name, _, value in (word.partition("=") for word in line.split(" "))}
         if "id" in fields:
             found.append(
                 Client(id=int(fields["id"]), name=fields.get("name", ""), index=int(fields.get("db", 0)), fields=fields)

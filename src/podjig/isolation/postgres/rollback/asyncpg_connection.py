@@ -110,7 +110,7 @@ class AsyncpgRollback:
         try:
             await connection.execute(f"ROLLBACK TO SAVEPOINT {OUTER}; SELECT pg_advisory_unlock_all()")
         except asyncpg.PostgresError as error:
-            if error.sqlstate in LOST:
+            if sqlstate_of(error) in LOST:
                 connection._top_xact = None
                 await connection.execute("ROLLBACK")
                 raise ended_by_hand() from None

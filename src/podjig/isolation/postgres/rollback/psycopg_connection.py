@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.adapt import AdaptersMap
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from podjig.errors import DefinitionError, IsolationError
@@ -251,7 +252,7 @@ class PsycopgRollback:
         facade.__dict__.update(_podjig=self.ledger, _podjig_closed=False, _num_transactions=0)
         context = settings.pop("context", None)
         if context is not None:
-            facade._adapters = psycopg.adapt.AdaptersMap(context.adapters)
+            facade._adapters = AdaptersMap(context.adapters)
         if "autocommit" in settings:
             facade._autocommit = bool(settings.pop("autocommit"))
         for name in [name for name in _SETTINGS if name in settings]:

@@ -25,7 +25,7 @@ from podjig.errors import DefinitionError, IsolationError
 from podjig.isolation.postgres.rollback.ledger import DEFERRED, LOST, OUTER, Ledger, ended_by_hand, sqlstate_of
 
 if TYPE_CHECKING:
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 _WRITES = ("insert", "update", "delete", "merge", "truncate", "into")
 
@@ -65,7 +65,7 @@ class SqlalchemyRollback:
         if isinstance(self._target, Connection):
             self._take_connection(self._target)
         else:
-            engine = self._target
+            engine: Any = self._target
             while hasattr(engine, "_proxied"):
                 engine = engine._proxied
             self._take_engine(engine)
@@ -131,6 +131,13 @@ class SqlalchemyRollback:
             self._ledger.aborted(False)
             return result
 
+    def cursor(self, user: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return a cursor of one connection: statements are to follow."""
+        with self._lock:
+            if self._ledger.idle(user) and not self._autocommit.get(user, self._by_default):
+                self._send(self._ledger.before(user, writes=False))
+        return user.dbapi_connection.cursor(*args, **kwargs)
+
     def choose_autocommit(self, user: object, level: str) -> None:
         """Take note that one connection has chosen its isolation level; only ``AUTOCOMMIT`` has an effect."""
         self._autocommit[user] = level.replace("_", " ").upper() == "AUTOCOMMIT"
@@ -144,7 +151,7 @@ class SqlalchemyRollback:
     def _replace(self, engine: Engine) -> None:
         """Have an engine work on the one connection."""
         pool, dialect = engine.pool, engine.dialect
-        shared = _OneConnection(pool, self._dbapi)
+        shared = _OneConnection(pool, self._dbapi, self)
         _RollingBack(self, dialect).install(dialect)
         engine.pool = shared
 
@@ -283,16 +290,21 @@ _REPLACED = (
 class _OneConnection(Pool):
     """Gives out one connection as often as it is asked for it."""
 
-    def __init__(self, model: Pool, dbapi: Any) -> None:
+    def __init__(self, model: Pool, dbapi: Any, rollback: SqlalchemyRollback) -> None:
         super().__init__(lambda: dbapi, dialect=model._dialect, logging_name=model.logging_name, echo=model.echo)
         self._dbapi = dbapi
-        self._asyncio = model._is_asyncio
+        self._rollback = rollback
         self._free: list[ConnectionPoolEntry] = []
         self._all: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    @property
-    def _is_asyncio(self) -> bool:
-        return self._asyncio
+    def connect(self) -> PoolProxiedConnection:
+        """Return it, so that also who works on it directly (``engine.raw_connection()``) commits to a savepoint."""
+        given: Any = super().connect()
+        user = weakref.ref(given)  # no cycle: what is forgotten must go at once
+        given.commit = lambda: self._rollback.commit(user())
+        given.rollback = lambda: self._rollback.rollback(user())
+        given.cursor = lambda *args, **kwargs: self._rollback.cursor(user(), *args, **kwargs)
+        return given  # type: ignore[no-any-return]
 
     def _do_get(self) -> ConnectionPoolEntry:
         if self._free:
@@ -317,10 +329,12 @@ class _OneConnection(Pool):
     def cut_off(self) -> None:
         """Take the connection away from whoever still has it."""
         for record in list(self._all):
-            fairy = record.fairy_ref() if record.fairy_ref is not None else None
-            for holder in (record, fairy):
-                if holder is not None:
-                    holder.dbapi_connection = _Ended()
+            record.dbapi_connection = _Ended()
+            given = record.fairy_ref() if record.fairy_ref is not None else None
+            if given is not None:
+                given.dbapi_connection = _Ended()
+                for name in ("commit", "rollback", "cursor"):
+                    given.__dict__.pop(name, None)
 
 
 class _Ended:
