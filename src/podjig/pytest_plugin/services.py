@@ -189,6 +189,8 @@ class Services:
                 self._held[each.key] = self._begun.pop(each.key)
         for start in [*self._held.values(), *self._begun.values(), *self._putting_away]:
             start.wait()  # a child would have its locks, but not its thread
+        for start in self._held.values():
+            start.note()  # what a child notes nobody reads
 
     def _start(self, wanted: Wanted) -> Start:
         return Start(wanted, self._config, self._note)
@@ -204,7 +206,7 @@ class Services:
                     seconds=start.seconds,
                     waited_for=start.waited_for,
                     how=start.how,
-                    note=start.note,
+                    note=start.reuse_note,
                 )
             )
 
@@ -250,7 +252,7 @@ class Services:
         self._begun.clear()
         self._held.clear()
         for start in self._putting_away:
-            start.wait()
+            start.wait(_PATIENCE)
 
     # Containers that tests and hand-written fixtures start themselves
 

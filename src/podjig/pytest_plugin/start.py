@@ -40,19 +40,19 @@ class Start:
     Args:
         wanted: What to start, and for which fixture.
         config: The run's.
-        note: Called in the thread that takes the result, once, when it is there.
+        noted: Called in the thread that takes the result, once, when it is there.
     """
 
-    def __init__(self, wanted: Wanted, config: pytest.Config, note: Callable[[Start], None]) -> None:
+    def __init__(self, wanted: Wanted, config: pytest.Config, noted: Callable[[Start], None]) -> None:
         self.wanted = wanted
         self.container: GenericContainer | None = None
         self.error: BaseException | None = None
         self.seconds = 0.0
         self.waited_for = ""
-        self.note = ""
+        self.reuse_note = ""
         self.how: How = "started"
         self._config = config
-        self._note: Callable[[Start], None] | None = note
+        self._noted: Callable[[Start], None] | None = noted
         self._startup: Startup | None = None
         self._being_made: GenericContainer | None = None
         self._pid = os.getpid()
@@ -120,13 +120,17 @@ class Start:
         """
         __tracebackhide__ = True
         self.wait()
-        note, self._note = self._note, None
-        if note is not None:
-            note(self)
+        self.note()
         if self.error is not None:
             raise self.error
         assert self.container is not None
         return self.container
+
+    def note(self) -> None:
+        """Have it noted how it went, if that was not done yet."""
+        noted, self._noted = self._noted, None
+        if noted is not None:
+            noted(self)
 
     def end(self) -> None:
         """Stop the container, or let go of one that is shared or kept."""
@@ -184,7 +188,7 @@ class Start:
             self.seconds = time.perf_counter() - began
             if self._startup is not None:
                 self.waited_for = self._startup.waited_for
-                self.note = self._startup.note
+                self.reuse_note = self._startup.note
                 self.how = how_of(self._startup)
             with self._mutex:
                 self._done.set()
