@@ -58,7 +58,7 @@ def _refused(connection: Connection[Any], template: str, name: str, error: Error
     hint = _HINTS.get(error.sqlstate or "", "")
     said = str(error).strip()
     if error.sqlstate == "55006":  # object in use
-        users = "; ".join(look(connection, template).described())
+        users = "; ".join(str(session) for session in look(connection, template).sessions)
         said = f"the template is in use{f': {users}' if users else ''}"
         hint = f"let nothing connect to {template!r}: tests have databases of their own"
     return IsolationError(f"cannot make database {name!r} from template {template!r}: {said}", hint=hint)

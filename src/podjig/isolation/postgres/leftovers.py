@@ -72,9 +72,9 @@ class InUse:
         return bool(self.sessions or self.prepared or self.slots or self.subscriptions)
 
     def described(self) -> list[str]:
-        """Return what somebody left behind, each in words."""
+        """Return what somebody left behind, each in words. A connection that never asked for anything is nothing."""
         return [
-            *(str(session) for session in self.sessions if session.is_a_clients),
+            *(str(session) for session in self.sessions if session.is_a_clients and session.query),
             *(f"a prepared transaction ({gid!r})" for gid in self.prepared),
             *(f"a replication slot ({name!r})" for name in self.slots),
             *(f"a subscription ({name!r})" for name in self.subscriptions),

@@ -102,7 +102,8 @@ class PoolClient:
         Raises:
             IsolationError: There is none to be had.
         """
-        self._with_broker(self._refill)
+        if not self._next:
+            self._with_broker(self._refill)
         if not self._next:
             self._with_broker(self._wait)
         name, opening = self._next.popleft() if self._next else (self._make(), None)
