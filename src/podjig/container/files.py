@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-import shutil
-import tarfile
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Union
 from podjig.errors import CopyError
 
 if TYPE_CHECKING:
+    import tarfile
+
     from podjig.engine.protocol import Engine
 
 
@@ -65,6 +64,8 @@ def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int
     folder, name = posixpath.split(posixpath.normpath(destination))
     if isinstance(source, Folder):
         folder, name = "/", posixpath.relpath(destination, "/")  # engines make what is missing on the way from there
+    import tempfile
+
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as archive:
         try:
             _pack(source, name, mode, archive)
@@ -91,6 +92,9 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
         CopyError: There is no such path inside, the destination's folder does not exist here, or it cannot be
             written to.
     """
+    import tarfile
+    import tempfile
+
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         for chunk in engine.get_archive(id, source):
             spool.write(chunk)
@@ -111,6 +115,8 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
 
 
 def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> None:
+    import tarfile
+
     with tarfile.open(fileobj=target, mode="w") as archive:
         if isinstance(source, bytes):
             _pack_bytes(source, name, 0o644 if mode is None else mode, archive)
@@ -136,6 +142,8 @@ def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> Non
 
 
 def _pack_bytes(content: bytes, name: str, mode: int, archive: tarfile.TarFile) -> None:
+    import tarfile
+
     member = tarfile.TarInfo(name)
     member.size, member.mtime, member.mode = len(content), int(time.time()), mode
     archive.addfile(member, io.BytesIO(content))
@@ -152,6 +160,8 @@ def _content(archive: tarfile.TarFile, members: Iterable[tarfile.TarInfo], sourc
 
 def _unpack(archive: tarfile.TarFile, members: list[tarfile.TarInfo], destination: Path) -> None:
     """Write files, folders and links, each below ``destination``: an archive is never trusted to stay there."""
+    import shutil
+
     for member in members:
         path = _below(destination, member.name)
         if member.isdir():
