@@ -131,10 +131,10 @@ class Usage:
         ]
 
 
-def _started_container(value: object) -> GenericContainer | None:
+def _started_container(value: Any) -> GenericContainer | None:
     """Return a fixture's value if it is a started container."""
     module = sys.modules.get("podjig.container.generic")
-    if module is not None and isinstance(value, module.GenericContainer) and value.started:
-        found: GenericContainer = value
-        return found
-    return None
+    if module is None or not isinstance(value, module.GenericContainer):
+        return None
+    found: GenericContainer = value
+    return found if found.started else None
