@@ -213,7 +213,7 @@ def wide(mybox): pass
 def test_a_failing_test_leaves_nothing(project: pytest.Pytester) -> None:
     project.makeconftest(f"{CONFTEST}\nmybox = container_fixture(box())")
     project.makepyfile("def test_it(mybox):\n    raise ValueError('mine')\ndef test_more(mybox): pass")
-    project.runpytest_subprocess("-x").assert_outcomes(failed=1)
+    project.runpytest_subprocess("-x", "-p", "no:randomly").assert_outcomes(failed=1)
 
 
 @pytest.mark.usefixtures("mark")

@@ -33,7 +33,7 @@ def tests(project: pytest.Pytester) -> None:
 
 @pytest.mark.usefixtures("no_engine")
 def test_they_fail_and_say_why_in_a_few_lines(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess()
+    result = project.runpytest_subprocess("-p", "no:randomly")
     result.assert_outcomes(passed=1, errors=3, failed=1)
     text = result.stdout.str()
     result.stdout.fnmatch_lines(["E *EngineNotFound: no container engine answered. Tried CONTAINER_HOST (unset), *"])
