@@ -81,7 +81,7 @@ class TestByIndex:
     @pytest.mark.parametrize("anyio_backend", ["asyncio"])
     async def test_asynchronous_clients_lead_there_too(self, databases: RedisDatabases) -> None:
         with databases.database() as database:
-            async with database.connect_async(decode_responses=True) as client:
+            async with database.aconnect(decode_responses=True) as client:
                 await client.set("key", "value")
                 assert await client.get("key") == "value"
 

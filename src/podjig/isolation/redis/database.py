@@ -81,7 +81,7 @@ class RedisDatabase:
         client: Redis = redis().Redis(**{**self.server.parameters(self.index), **kwargs})
         return client
 
-    def connect_async(self, **kwargs: Any) -> AsyncRedis:
+    def aconnect(self, **kwargs: Any) -> AsyncRedis:
         """Return a client for ``asyncio``, closed by you (``aclose()``) or by its ``async with`` block.
 
         Args:
