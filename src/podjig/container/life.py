@@ -10,17 +10,14 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from podjig import config
 from podjig.cleanup.folders import folders
 from podjig.cleanup.labels import Kind
 from podjig.cleanup.session import Keep, session_of
-from podjig.container.addresses import Addresses
+from podjig.container.creation import CreationMethods
 from podjig.container.definition import KEEP
-from podjig.container.faults import FaultMethods
 from podjig.container.files import copy_in
 from podjig.container.observer import How, Startup, observers, tell, tell_leaving
 from podjig.container.placement import Placement
-from podjig.container.relay import open_relays
 from podjig.container.running import NONE_YET
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
@@ -28,23 +25,17 @@ from podjig.errors import (
     AlreadyStartedError,
     ContainerError,
     ContainerExited,
-    ImageNotFound,
-    NameInUse,
     PodjigError,
     ResourceNotFound,
 )
-from podjig.image.store import ensure_image
-from podjig.network.bridge import steady_bridge
-from podjig.spec import ContainerSpec, seconds
+from podjig.spec import seconds
 from podjig.wait.loop import wait_until_ready
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from podjig.cleanup.session import Session
 
-
-class LifeMethods(FaultMethods):
+class LifeMethods(CreationMethods):
     """From its start to its end."""
 
     def start(self) -> Self:
@@ -231,68 +222,6 @@ class LifeMethods(FaultMethods):
 
     def _configure(self) -> None:
         """Complete the definition just before it is used. For subclasses."""
-
-    def _create(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> str:
-        def create() -> str:
-            if session is None:
-                return engine.create_container(spec)
-            owned = session.own(spec, keep=self._keep if self._place is None else None)  # a pod is kept as one
-            try:
-                return engine.create_container(owned)
-            except NameInUse:
-                if not session.make_room("container", spec.name or ""):
-                    raise
-                return engine.create_container(owned)
-
-        # The image is mostly there, and asking first costs a quick start a tenth of its time. Where named volumes are
-        # made with the container, it is asked for first all the same: they are not to be left over if it is missing.
-        policy = self._pull_policy or config.current()[config.PULL]
-        if policy in ("missing", "never") and not any(mount.kind == "volume" for mount in spec.mounts):
-            try:
-                return create()
-            except ImageNotFound:
-                pass
-        ensure_image(engine, spec.image, policy=policy, platform=spec.platform)
-        return create()
-
-    def _launch(self) -> None:
-        """Start the program of what is created."""
-        first = self._restarted_at is None
-        with nullcontext() if self._place is None else self._place.turn():
-            if self._host_ports and first:
-                self.engine.init_container(self.id)  # what the program looks for at its start is to be there
-                self._relays = open_relays(self.engine, self.id, self._host_ports)
-            self.engine.start_container(self.id)
-        if self._host_ports and not first:
-            # Not prepared: the engine still clears up after the run before, and would end what waits for its start.
-            self._relays = open_relays(self.engine, self.id, self._host_ports)
-        for network in self._networks if self._place is None else ():
-            steady_bridge(self.engine, network)
-
-    def _close_relays(self) -> None:
-        relays, self._relays = self._relays, None
-        for relay in relays or ():
-            relay.close()
-
-    def _write_addresses(self) -> None:
-        if not self._address_files:
-            return
-        published = self.engine.inspect_container(self.id).ports if self._place is None else self._place.published()
-        found = Addresses(
-            host=self.get_container_host_ip(),
-            name=self._found_as(),
-            ports={key: where[0].host for key, where in published.items() if where},
-        )
-        for render, destination, mode in self._address_files:
-            content = render(found)
-            copy_in(self.engine, self.id, content.encode() if isinstance(content, str) else content, destination, mode)
-
-    def _found_as(self) -> str:
-        """The name under which the others of its pod or networks find it."""
-        if self._place is not None:
-            return self._place.name_of(self)
-        names = [*self._network_aliases, *filter(None, [self._name])] if self._networks else []
-        return names[0] if names else "localhost"
 
     def _check_not_started(self) -> None:
         if self._id is not None:
