@@ -196,6 +196,7 @@ def test_another_processs_test_keeps_its_role_until_it_ends(
         assert not thread.is_alive()
         assert sorted(told) == sorted(theirs_told)
         assert not any("stays" in each for each in told)
+        assert all(each.endswith("of the whole server, by this test or one of another process") for each in told), told
 
 
 def test_what_cannot_be_undone_now_is_undone_later(

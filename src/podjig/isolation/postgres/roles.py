@@ -93,9 +93,10 @@ class Guard:
 
     def _settle(self, found: list[Change]) -> list[str]:
         """Undo changes, and those that could not be undone earlier."""
+        others = bool(found) and self._others()
         self._debts.update({(change.kind, change.name): change for change in found})
         if not self._locked(WAIT if found else 0):
-            return [f"{change} of the whole server, which stays while other processes' tests run" for change in found]
+            return [f"{change}{_whose(others)}, which stays while other processes' tests run" for change in found]
         try:
             self._send(_READ)
             now = self._received().things  # another process may have undone something
@@ -109,8 +110,18 @@ class Guard:
         told = []
         for change in found:
             failure = failures.get((change.kind, change.name))
-            told.append(f"{change} of the whole server{f', which stays: {failure}' if failure else ''}")
+            whose = _whose(others or now.get((change.kind, change.name)) != change.after)
+            told.append(f"{change}{whose}{f', which stays: {failure}' if failure else ''}")
         return told
+
+    def _others(self) -> bool:
+        """Whether tests of other processes are running, or have just ended and wait to undo something."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s"
+            " AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND pid <> pg_backend_pid())"
+        )
+        return self.connection.execute(query, LOCK).fetchone() == (True,)
 
     def _locked(self, wait: float) -> bool:
         """Wait for other processes' tests; return whether none is running and none can begin."""
@@ -155,3 +166,7 @@ class Guard:
         if failure:
             raise library.OperationalError(failure)
         return State(rows)
+
+
+def _whose(others: bool) -> str:
+    return f" of the whole server{', by this test or one of another process' if others else ''}"
