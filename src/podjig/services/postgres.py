@@ -31,6 +31,7 @@ TEST_PROFILE = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "checkpoint_timeout": "1d",
+    "log_checkpoints": "off",  # each CREATE DATABASE takes two, and a failing test shows the log
 }
 """Server settings for data that need not survive the machine. Every PostgreSQL from 9.6 on knows them."""
 
