@@ -86,7 +86,7 @@ def examine(config: Config) -> dict[str, Any]:
             for probe in probes
         ],
         "service": _service(service),
-        "settings": [asdict(choice) for choice in choices],
+        "settings": [choice._asdict() for choice in choices],
         "findings": [asdict(finding) for finding in found],
         "images": [{"name": name, "replacement": other} for name, other in sorted(config[IMAGES].items())],
         "images_origin": config.explain(IMAGES).origin,

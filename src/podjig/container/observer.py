@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from podjig.container.running import Running
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
 How = Literal["started", "attached", "reused"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Startup:
+class Startup(NamedTuple):
     """A container that is ready.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from podjig.errors import ConfigError
 
@@ -14,8 +14,7 @@ RUN = "/run"
 SCHEMES = ("unix", "http+unix", "tcp", "http", "https", "ssh")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """One place where an engine may be.
 
     Attributes:

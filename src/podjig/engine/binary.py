@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from podjig.engine.runtime_dir import private_folder
 from podjig.errors import EngineUnavailable
@@ -21,8 +21,7 @@ _FOLDERS = (
 INSTALL_HINT = "install Podman, e.g. 'apt-get install podman', 'dnf install podman' or 'brew install podman'"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Binary:
+class Binary(NamedTuple):
     """One installed podman: its path, and when and how large it was made."""
 
     path: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from podjig import config as configuration
 from podjig.config import ENGINE, SERVICE_IDLE, Config
@@ -24,8 +23,7 @@ _NO_DOCKER = "docker engine found; podjig does not speak to Docker yet"
 _HINT = "install podman, or run 'podjig doctor'"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(NamedTuple):
     """What was found at one place.
 
     Attributes:
@@ -41,12 +39,11 @@ class Probe:
     usable: bool
     reason: str
     pong: Pong | None = None
-    service: PrivateService | None = field(default=None, compare=False)
-    error: PodjigError | None = field(default=None, compare=False)
+    service: PrivateService | None = None
+    error: PodjigError | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class EngineSketch:
+class EngineSketch(NamedTuple):
     """The engine that would be used, as far as it can be told without starting or importing anything.
 
     Attributes:
@@ -116,8 +113,7 @@ def connect(config: Config | None = None, *, environ: Mapping[str, str] | None =
     raise _not_found(tried)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reach:
+class Reach(NamedTuple):
     """Where the engine is, for who speaks to it without its client.
 
     Attributes:

@@ -6,16 +6,15 @@ import errno
 import os
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _REQUEST = b"GET /_ping HTTP/1.0\r\nHost: podjig\r\nConnection: close\r\n\r\n"
 _MAX_ANSWER = 16384
 _SOCKET_PATH_LIMIT = 107  # sizeof(sockaddr_un.sun_path) - 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pong:
+class Pong(NamedTuple):
     """An engine's answer to a ping.
 
     Attributes:

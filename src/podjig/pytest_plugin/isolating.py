@@ -6,18 +6,20 @@ import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from podjig.isolation.protocol import Isolation, Leftover
 from podjig.pytest_plugin.factories import Scope
 from podjig.pytest_plugin.keeping import keep_state
 from podjig.pytest_plugin.record import records_of
 
+if TYPE_CHECKING:
+    from podjig.isolation.protocol import Isolation, Leftover
+
 PLUGIN = "podjig-isolations"
 
-Make = Callable[[Any, pytest.Config], Isolation[Any]]
+Make = Callable[[Any, pytest.Config], "Isolation[Any]"]
 """Makes an isolation of a server fixture's value."""
 
 Mode = Callable[[pytest.Config], str]
