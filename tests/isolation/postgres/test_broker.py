@@ -18,7 +18,6 @@ from podjig import PostgresContainer
 from podjig.errors import IsolationError
 from podjig.isolation.postgres.broker.launch import folder_of
 from podjig.isolation.postgres.broker.link import Link
-from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.drop import drop
 from podjig.isolation.postgres.migration.nothing import NoMigration
 from podjig.isolation.postgres.pool_databases import PoolDatabases
@@ -255,19 +254,3 @@ def test_a_kept_database_outlives_it(server: PostgresServer, databases: PoolData
     assert ask(server, CLONES) == [database.name]
     with server.connect() as connection:
         drop(connection, database.name)
-
-
-def test_a_full_disk_is_said_and_room_is_used_again() -> None:
-    # Its log is elsewhere: a server that cannot write that ends.
-    container = PostgresContainer("postgres:17").with_env("POSTGRES_INITDB_WALDIR", "/wal/log")
-    container.with_tmpfs_mount("/wal").with_tmpfs_mount("/var/lib/postgresql/data", "120m")
-    with container as started:
-        databases = PoolDatabases(PostgresServer.of(started), migration=NoMigration())
-        held: list[PostgresDatabase] = []
-        with pytest.raises(IsolationError, match="No space left on device") as caught:
-            held.extend(databases.acquire() for _ in range(40))
-        assert "with_tmpfs_mount" in caught.value.hint
-        for database in held:
-            databases.release(database)
-        use(databases, 10)
-        databases.close()
