@@ -159,7 +159,11 @@ class PostgresContainer(GenericContainer):
     def partition(self, worker: str) -> Self:
         name = postgres_state.database_of(self._dbname, worker)
         with self._wire() as wire:
-            postgres_state.ensure_copy(wire, self._dbname, name)
+            source = self._dbname
+            if source == "postgres":  # in which sessions of other workers may be by now: then it cannot be copied
+                source = postgres_state.NEW
+                postgres_state.ensure_copy(wire, self._dbname, source)
+            postgres_state.ensure_copy(wire, source, name)
         self._part = name
         return self
 

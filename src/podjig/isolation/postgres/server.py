@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 APPLICATION = "podjig"
 """The ``application_name`` of podjig's own connections: by it they are told from a test's."""
 
+_COMMON = "postgres"
+"""A database that every server has. Advisory locks are a database's own, so all workers of a run are to meet in one:
+the container's may be a part of it, this worker's."""
+
 _SOCKET_FOLDERS = ("run/postgresql", "var/run/postgresql")
 """Where the image's server has its Unix socket, below the container's root. ``/var/run`` mostly is a link, and an
 absolute one leads out of the container."""
@@ -79,7 +83,7 @@ class PostgresServer:
             port=server.get_exposed_port(server.port),
             user=server.username,
             password=server.password,
-            dbname=server.dbname,
+            dbname=_COMMON,
             container=info.name,
             inside=server.port,
             origin=server,
