@@ -7,6 +7,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from podjig.errors import EngineError, IsolationError
@@ -194,8 +195,9 @@ class PoolClient:
             self._link.close()
             self._link = None
         else:
-            for name in [*self._held, *(name for name, _ in self._next)]:
-                drop(self.admin, name, grace=0)
+            with suppress(IsolationError):  # the server is gone, and they with it
+                for name in [*self._held, *(name for name, _ in self._next)]:
+                    drop(self.admin, name, grace=0)
         self._next.clear()
         self._held.clear()
         self._disconnect()
