@@ -31,7 +31,11 @@ def shorten(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
     while frames and _file(frames[-1]).startswith(_OURS):
         frames.pop()
     if not frames or _file(frames[-1]).startswith(_PYTEST):  # a fixture of podjig's own
-        return excinfo.getrepr(style="value")
+        shown = excinfo.getrepr(style="value")
+        for entry in shown.reprtraceback.reprentries:
+            message, *more = entry.lines
+            entry.lines = [f"{excinfo.typename}: {message}", *more]
+        return shown
     short: TracebackType | None = None
     for frame in reversed(frames):
         short = TracebackType(short, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
