@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
 How = Literal["started", "shared", "reused"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServiceRecord:
+class ServiceRecord(NamedTuple):
     """One container as one process came by it.
 
     Attributes:
@@ -73,7 +72,7 @@ class Records:
 
     def service(self, record: ServiceRecord) -> None:
         """Note a container."""
-        self.services.append(replace(record, worker=record.worker or self._worker))
+        self.services.append(record._replace(worker=record.worker or self._worker))
 
     def isolation(self, *, fixture: str, mode: str, waited: float, released: float = 0.0, count: int = 1) -> None:
         """Note ``count`` clean states; what was noted of the same fixture and mode is added up."""
@@ -98,7 +97,7 @@ class Records:
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Return all of it as plain values, for another process."""
         return {
-            "services": [asdict(record) for record in self.services],
+            "services": [record._asdict() for record in self.services],
             "isolations": [asdict(record) for record in self.isolations],
         }
 
