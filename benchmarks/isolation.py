@@ -125,6 +125,7 @@ class Bench:
             start=first["body"] - began,
             loop=(spans - sum(test["statements"] for test in rest)) / max(len(rest), 1),
             waits=[test["fixtures"] for test in rest],
+            states=stopwatch.states(watches),
             services=[each for watch in watches for each in watch["records"].get("services", [])],
         )
 

@@ -49,6 +49,8 @@ class Run:
         loop: What a test took on average, with its body, without its statements. Neither the first counts, before
             which the server starts, nor the last, after which it is removed.
         waits: How long each of these waited for its connection.
+        states: What podjig took, as it noted itself, to give a clean state and to take it back: on average, all but
+            the first.
         services: The containers, as podjig noted them.
     """
 
@@ -56,6 +58,7 @@ class Run:
     start: float
     loop: float
     waits: Sequence[float]
+    states: float
     services: Sequence[Mapping[str, Any]]
 
 
@@ -92,6 +95,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         """Yield them all."""
         yield from self._overheads()
+        yield from self._states()
         yield from self._ratios()
         yield from self._waits()
         yield from self._many()
@@ -102,6 +106,14 @@ class Report:
         for name in self._contestants:
             cells = [(self._of(self._overhead(name, body)), GOALS.get((name, body))) for body in BODIES]
             yield row(name, [judged(spread, goal, ".2f") for spread, goal in cells])
+
+    def _states(self) -> Iterator[str]:
+        yield heading("... of which giving and taking back, as podjig notes it", [f"{body} ms" for body in BODIES])
+        for name in self._contestants:
+            spreads = [self._of(self._state(name, body)) for body in BODIES]
+            if any(spread.median for spread in spreads):
+                goals = [GOALS.get((name, body)) for body in BODIES]
+                yield row(name, [judged(*pair, ".2f") for pair in zip(spreads, goals, strict=True)])
 
     def _ratios(self) -> Iterator[str]:
         yield heading("ratio of these", [f"{body} ms" for body in BODIES])
@@ -152,6 +164,9 @@ class Report:
     def _overhead(self, name: str, body: int) -> Value:
         few = self._tests // 5
         return lambda seen: (seen[Turn(name, body, few)].loop - seen[Turn(BARE, body, few)].loop) * 1000
+
+    def _state(self, name: str, body: int) -> Value:
+        return lambda seen: seen[Turn(name, body, self._tests // 5)].states * 1000
 
     def _whole(self, name: str, body: int, workers: int) -> Value:
         ours, bare = (Turn(each, body, self._tests, workers) for each in (name, BARE))

@@ -32,13 +32,15 @@ class Timing(TypedDict):
 
 
 class Watch(TypedDict):
-    """What one process saw."""
+    """What one process saw: its tests, what podjig noted in all, and of clean states after the first test."""
 
     tests: list[Timing]
     records: dict[str, Any]
+    first: dict[str, Any]
 
 
 _tests: list[Timing] = []
+_first: dict[str, Any] = {}
 
 
 def pytest_runtest_logstart() -> None:
@@ -47,6 +49,12 @@ def pytest_runtest_logstart() -> None:
 
 def pytest_runtest_logfinish() -> None:
     _tests[-1]["ended"] = time.monotonic()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    if not _first:
+        _first.update(_records(item.config))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -59,11 +67,8 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
-    watch: Watch = {"tests": [test for test in _tests if test["body"]], "records": {}}
-    if config.pluginmanager.has_plugin("podjig.pytest_plugin"):
-        from podjig.pytest_plugin.record import records_of
-
-        watch["records"] = records_of(config).dump()
+    tests = [test for test in _tests if test["body"]]
+    watch: Watch = {"tests": tests, "records": _records(config), "first": _first}
     Path(os.environ[FOLDER], f"{worker}.json").write_text(json.dumps(watch), encoding="utf-8")
 
 
@@ -95,6 +100,25 @@ def calibrate() -> float:
 def read(folder: Path) -> Sequence[Watch]:
     """Return what the processes of a run wrote."""
     return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+
+
+def states(watches: Sequence[Watch]) -> float:
+    """Return the seconds that podjig took on average to give a clean state and to take it back, all but the first."""
+    seconds, count = 0.0, 0
+    for watch in watches:
+        for records, sign in ((watch["records"], 1), (watch["first"], -1)):
+            for each in records.get("isolations", []):
+                seconds += sign * (each["waited"] + each["released"])
+                count += sign * each["count"]
+    return seconds / count if count else 0.0
+
+
+def _records(config: pytest.Config) -> dict[str, Any]:
+    if not config.pluginmanager.has_plugin("podjig.pytest_plugin"):
+        return {}
+    from podjig.pytest_plugin.record import records_of
+
+    return dict(records_of(config).dump())
 
 
 def _seconds(function: Callable[[], None]) -> float:
