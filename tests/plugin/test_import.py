@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import sys
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_the_cost_is_told(project: pytest.Pytester, monkeypatch: pytest.MonkeyPa
     )
     took = []
     for _ in range(4):
-        result = project.run("python3", "-c", program)
+        result = project.run(sys.executable, "-c", program)
         found = re.search(r"TOOK (\S+)", result.stdout.str())
         assert found, result.stderr.str()
         took.append(float(found[1]))

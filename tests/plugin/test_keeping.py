@@ -6,7 +6,9 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +53,11 @@ def run(command: str, said: bytes = b"") -> str:
     """Run a command as it was told, without a terminal, and return what it wrote."""
     # -t needs a terminal, which there is not
     words = ["/bin/sh", "-c", command.replace(" -it ", " -i ")]
-    return subprocess.run(words, input=said, check=True, capture_output=True, timeout=60).stdout.decode()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # that of an environment that is activated
+    done = subprocess.run(
+        words, input=said, check=True, capture_output=True, timeout=60, env={**os.environ, "PATH": path}
+    )
+    return done.stdout.decode()
 
 
 def test_by_default_nothing_is_kept(project: pytest.Pytester, engine: Engine) -> None:

@@ -79,7 +79,7 @@ def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
         ["-n2", "--dist=loadscope"],
         ["-n2", "--dist=loadgroup"],
         ["-n2", "--dist=worksteal"],
-        ["--tx", "2*popen//python=python3", "--dist=load"],
+        ["--tx", f"2*popen//python={sys.executable}", "--dist=load"],
         ["-n0"],
     ],
     ids=lambda options: options[-1].strip("-"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -245,8 +246,11 @@ def _connect(found: Probe) -> Engine:
     service, place = found.service, found.place
     if service is not None:
         service.start()
-    # While it starts, its client is imported: each takes about as long as the other.
-    from podjig.engine.podman import PodmanEngine
+    # While it starts, its client is imported: each takes about as long as the other. What the client's packages have to
+    # say to their own users must not become an error here, as it would in a run whose warnings are errors.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from podjig.engine.podman import PodmanEngine
 
     if service is not None:
         service.ensure()

@@ -105,7 +105,12 @@ class PostgresWire:
         rows: list[Row] = []
         failure: ServerRefusal | None = None
         while True:
-            kind, body = self._receive()
+            try:
+                kind, body = self._receive()
+            except ConnectionError:
+                if failure is not None:  # a fatal one: the connection ends with it
+                    raise failure from None
+                raise
             if kind == b"Z":
                 if failure is not None:
                     raise failure
