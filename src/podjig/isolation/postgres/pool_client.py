@@ -62,6 +62,7 @@ class PoolClient:
         self._link: Link | None = None
         self._guard: Guard | None = None
         self._before: dict[str, State] = {}
+        self._entering = ""  # the database before whose use the server's state was asked for, and is not read yet
         self._spoken_for: set[str] = set()  # tokens
         self._losses = 0
         self._held: dict[str, WarmDatabase] = {}
@@ -78,6 +79,7 @@ class PoolClient:
     @property
     def admin(self) -> Connection[Any]:
         """Our own connection to the server, opened again if somebody ended it."""
+        self._enter()
         if self._admin is None or self._admin.closed:
             self._admin = self.server.connect()
             # What tells this start of this server from all others.
@@ -108,17 +110,27 @@ class PoolClient:
         if not self._next:
             self._with_broker(self._wait)
         name, opening = self._next.popleft() if self._next else (self._make(), None)
-        self._held[name] = database = WarmDatabase(self.server, name, opening)
+        self._held[name] = database = WarmDatabase(self.server, name, opening, on_use=self._enter)
         try:
-            guard = self.guard
-            guard.send_enter()
-            database.take_over()  # while the server answers
-            self._ask_for_more()
-            self._before[name] = guard.receive_enter()
+            self.guard.send_enter()
         except psycopg().OperationalError:  # a test has ended our connection
             self._disconnect()
-            self._before[name] = self.guard.enter()
+            self.guard.send_enter()
+        self._entering = name  # the server answers while the test gets ready
+        database.take_over()
+        self._ask_for_more()
         return database
+
+    def _enter(self) -> None:
+        """Read the answer of the server to what was asked last, if that was not done."""
+        name, self._entering = self._entering, ""
+        if not name or self._guard is None:
+            return
+        try:
+            self._before[name] = self._guard.receive_enter()
+        except psycopg().OperationalError:
+            self._disconnect()
+            self._before[name] = self.guard.enter()
 
     def _ask_for_more(self) -> None:
         """Ask for the database after the next; it comes while the test runs."""
@@ -130,6 +142,7 @@ class PoolClient:
 
     def _disconnect(self) -> None:
         """Close our connection to the server; the next use opens another."""
+        self._entering = ""
         if self._admin is not None:
             self._admin.close()
             self._admin = None
@@ -137,6 +150,7 @@ class PoolClient:
     def release(self, database: WarmDatabase, requester: str, *, keep: bool) -> None:
         """Take a database back."""
         name = database.name
+        self._enter()
         self._unused = self._unused + 1 if database.let_go() else 0
         dropped = False
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from podjig.isolation.postgres.database import PostgresDatabase
@@ -17,7 +18,7 @@ from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.server import PostgresServer
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import AsyncConnection, Connection
     from psycopg.pq import PollingStatus
 
 _TIMEOUT = 10.0
@@ -88,15 +89,19 @@ class Opening:
 class WarmDatabase(PostgresDatabase):
     """A database whose first connection may be on its way."""
 
-    def __init__(self, server: PostgresServer, name: str, opening: Opening | None) -> None:
+    def __init__(
+        self, server: PostgresServer, name: str, opening: Opening | None, *, on_use: Callable[[], None]
+    ) -> None:
         """Describe a database.
 
         Args:
             server: Its server.
             name: Its name.
             opening: Its first connection.
+            on_use: Called before anything that leads to the server is given out.
         """
         super().__init__(server, name)
+        self._on_use = on_use
         self._opening = opening
         self._asked = False
 
@@ -115,11 +120,22 @@ class WarmDatabase(PostgresDatabase):
         Raises:
             PodjigError: psycopg is not installed.
         """
+        self._on_use()
         self._asked = True
         opening, self._opening = self._opening, None
         if opening is not None:
             self._warm = opening.finish()
         return super().connect(**kwargs)
+
+    def get_url(self, driver: str | None = None) -> str:
+        """As that of every database."""
+        self._on_use()
+        return super().get_url(driver)
+
+    async def aconnect(self, **kwargs: Any) -> AsyncConnection[Any]:
+        """As that of every database."""
+        self._on_use()
+        return await super().aconnect(**kwargs)
 
     def let_go(self) -> bool:
         """Close the connection opened in advance if nobody asked for one; return whether that was so."""

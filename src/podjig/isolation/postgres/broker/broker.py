@@ -37,6 +37,9 @@ MOST_BYTES = 1 << 30
 RETRY = 1.0
 """Seconds after which a template that could not be cloned is tried again though no test waits."""
 
+_LET_PASS = 0.005
+"""Seconds after which what a test gave back is dropped: the processors are the next test's while it gets going."""
+
 _LOOK_AGAIN = 0.01
 """Seconds after which a database with connections that may be closing is looked at again."""
 
@@ -194,8 +197,9 @@ class Broker:
 
     def _take_back(self, names: Any, client: Client | None, requester: str = "") -> None:
         now = time.monotonic()
+        due = now + _LET_PASS if client else now
         for name in names:
-            self._used.append(Used(name=name, requester=requester, client=client, returned=now, due=now))
+            self._used.append(Used(name=name, requester=requester, client=client, returned=now, due=due))
 
     # What is given out
 
@@ -262,12 +266,24 @@ class Broker:
                 self._tell(client, "failed", message=outcome.error.message, hint=outcome.error.hint)
 
     def _give_work(self) -> None:
-        while self._hands and self._hands.idle and (job := self._next_job()):
+        while self._hands and self._may_begin(self._hands) and (job := self._next_job()):
             if job.kind == "clone":
                 self._templates[job.template].making += 1
             elif job.kind == "drop":
                 self._dropping += 1
             self._hands.do(job)
+
+    def _may_begin(self, hands: Hands) -> bool:
+        """Whether something is to be begun now. Where no test waits, a processor is left to those that run."""
+        return hands.idle == HANDS or bool(hands.idle and (self._ending_since is not None or self._pressing()))
+
+    def _pressing(self) -> bool:
+        """Whether more is asked for than is there."""
+        return any(
+            client.wanted > 0 and not self._templates[client.template].ready
+            for client in self._clients
+            if client.template in self._templates
+        )
 
     def _next_job(self) -> Job | None:
         """Choose: what a test waits for, then what was asked for in advance, then drops, then a stock."""
