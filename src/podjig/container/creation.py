@@ -49,7 +49,7 @@ class CreationMethods(FaultMethods):
     def _launch(self) -> None:
         """Start the program of what is created."""
         first = self._restarted_at is None
-        with nullcontext() if self._place is None else self._place.turn():
+        with nullcontext() if self._place is None else self._place.turn(self):
             if self._host_ports and first:
                 self.engine.init_container(self.id)  # what the program looks for at its start is to be there
                 self._relays = open_relays(self.engine, self.id, self._host_ports)

@@ -28,8 +28,8 @@ class Placement(Protocol):
     def name_of(self, container: ContainerDefinition) -> str:
         """Return a name under which the others find ``container``."""
 
-    def turn(self) -> AbstractContextManager[object]:
-        """Enter to let the engine start a container there; others wait, where that makes all of them faster."""
+    def turn(self, container: ContainerDefinition) -> AbstractContextManager[object]:
+        """Enter to let the engine start ``container`` there; others wait, where that makes all of them faster."""
 
     def keep(self, keep: Keep) -> None:
         """Keep it with all that runs there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +53,8 @@ class Place(ABC):
         self._closed = self._joined = False
         self._mutex = threading.Lock()
         self._turns = threading.Semaphore(_STARTS_AT_ONCE)
+        self._listed: list[int] = []
+        self._next = threading.Condition()
 
     @abstractmethod
     def place(self, spec: ContainerSpec) -> ContainerSpec:
@@ -73,10 +75,21 @@ class Place(ABC):
                 self._published = self._look()
             return self._published
 
+    def expect(self, containers: Iterable[ContainerDefinition]) -> None:
+        """Let those that are begun together have their turns in this order: mostly the slowest is named first."""
+        with self._next:
+            self._listed += map(id, containers)
+
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, container: ContainerDefinition) -> Iterator[None]:
         """Enter to let the engine start a member."""
+        mine = id(container)
+        with self._next:
+            self._next.wait_for(lambda: mine not in self._listed or self._listed[0] == mine, timeout=_PATIENCE)
         with self._turns:
+            with self._next:
+                self._listed = [other for other in self._listed if other != mine]
+                self._next.notify_all()
             yield
             if not self._joined:
                 self._joined = True  # the place's networks, with its first member
@@ -207,3 +220,7 @@ class Holder(Place):
 
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         return self.engine.inspect_container(self.id).ports
+
+
+_PATIENCE = 0.05
+"""Seconds that a member waits for those named before it, which may still be pulled."""

@@ -172,6 +172,7 @@ class Pod(PodDefinition):
                 if member.init:
                     run_init(member.container, place)
             services = [member for member in members if not member.init]
+            place.expect(member.container for member in services if not member.needs())
             start = Start(services, lambda container: container._start_at(place), self._end_members)  # noqa: SLF001
             start.run()
             keep = wanted(member.container for member in members)
