@@ -103,13 +103,17 @@ fix: _dev
     .venv/bin/ruff check --fix .
     .venv/bin/ruff format .
 
-# podjig's start and stop beside its peer's, in one run; pods and clean databases have their own: bench-pods, bench-isolation
+# podjig beside its peers: all benchmarks, one after another; each has a recipe of its own
 [group('bench')]
-bench *ARGS: _host
-    @tools/rootless _bench "$@"
+bench: bench-startup bench-pods bench-isolation
+
+# Start and stop, beside testcontainers-python
+[group('bench')]
+bench-startup *ARGS: _host
+    @tools/rootless _bench-startup "$@"
 
 [private]
-_bench *ARGS: _venv
+_bench-startup *ARGS: _venv
     @tools/venv test bench
     @.venv/bin/python containers/build.py postgres:17 redis:8
     .venv/bin/python benchmarks/startup.py "$@"

@@ -30,7 +30,7 @@ class JoinedSession(Session):
                 f"cannot make things at {engine.info.address} in a session with {membership.address}",
                 hint="give both processes the same engine (PODJIG_ENGINE)",
             )
-        self.id = membership.session
+        self.id: str = membership.session
         self._engine = engine
         self._mutex = threading.Lock()
         self._folders = folders()

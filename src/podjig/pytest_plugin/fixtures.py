@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,16 +40,16 @@ def _redis(config: pytest.Config, image: str | None) -> GenericContainer:
     return RedisContainer(chosen)
 
 
-podjig_postgres_server = service_fixture(_postgres, site="podjig_postgres_server", shared=True, partition=False)
+podjig_postgres_server: Any = service_fixture(_postgres, site="podjig_postgres_server", shared=True, partition=False)
 """The run's PostgreSQL server, a ``PostgresContainer``: one, for all workers of pytest-xdist."""
 
-podjig_redis_server = service_fixture(_redis, site="podjig_redis_server", shared=True, partition=False)
+podjig_redis_server: Any = service_fixture(_redis, site="podjig_redis_server", shared=True, partition=False)
 """The run's Redis server, a ``RedisContainer``: one, for all workers of pytest-xdist."""
 
-podjig_postgres = postgres_database(name="podjig_postgres")
+podjig_postgres: Any = postgres_database(name="podjig_postgres")
 """A clean PostgreSQL database for this test alone, a ``PostgresDatabase``."""
 
-podjig_redis = redis_database(name="podjig_redis")
+podjig_redis: Any = redis_database(name="podjig_redis")
 """An empty Redis for this test alone, a ``RedisDatabase``."""
 
 

@@ -47,9 +47,9 @@ class Start:
         self.wanted = wanted
         self.container: GenericContainer | None = None
         self.error: BaseException | None = None
-        self.seconds = 0.0
-        self.waited_for = ""
-        self.reuse_note = ""
+        self.seconds: float = 0.0
+        self.waited_for: str = ""
+        self.reuse_note: str = ""
         self.how: How = "started"
         self._config = config
         self._noted: Callable[[Start], None] | None = noted

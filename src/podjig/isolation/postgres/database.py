@@ -37,10 +37,10 @@ class PostgresDatabase:
         """
         self.server = server
         self.name = name
-        self.host = server.host
-        self.port = server.port
-        self.user = server.user
-        self.password = server.password
+        self.host: str = server.host
+        self.port: int = server.port
+        self.user: str = server.user
+        self.password: str = server.password
         self._warm = warm
 
     @property

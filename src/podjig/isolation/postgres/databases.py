@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from podjig.errors import DefinitionError, MigrationError
+from podjig.errors import MigrationError
+from podjig.isolation.databases import Databases, check_workers
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.migration.choice import Migrate, migration
 from podjig.isolation.postgres.modes import check_mode
 from podjig.isolation.postgres.server import PostgresServer
-from podjig.isolation.protocol import Isolation, Leftover
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from podjig.services.postgres import PostgresContainer
 
 
-class PostgresDatabases:
+class PostgresDatabases(Databases[PostgresDatabase]):
     """Gives out clean databases of one server, each with the schema that a migration makes.
 
         with PostgresDatabases(pg, migrate="myapp.migrations:upgrade") as databases:
@@ -60,17 +55,15 @@ class PostgresDatabases:
             NotStartedError: The container is not started.
             PodjigError: psycopg is not installed.
         """
-        self.mode = check_mode(mode)
-        if not isinstance(workers, int) or workers < 1:
-            raise DefinitionError(f"workers is {workers!r}", hint="give how many processes share the server")
+        check_mode(mode)
+        check_workers(workers)
         psycopg()
-        self.server = PostgresServer.of(server)
+        self.server: PostgresServer = PostgresServer.of(server)
         module = import_module(f"podjig.isolation.postgres.{mode}_databases")
         make = getattr(module, f"{mode.capitalize()}Databases")
         self._failure: MigrationError | None = None
-        self._ways: Isolation[PostgresDatabase] = make(
-            self.server, migration=migration(migrate), worker=worker, workers=workers
-        )
+        way = make(self.server, migration=migration(migrate), worker=worker, workers=workers)
+        super().__init__(mode, way)
 
     def acquire(self, requester: str = "") -> PostgresDatabase:
         """Return a clean database, nobody else's until it is released.
@@ -85,44 +78,10 @@ class PostgresDatabases:
         if self._failure is not None:  # it would fail again, however long that takes
             raise MigrationError(self._failure.message, hint=self._failure.hint, logs=self._failure.logs)
         try:
-            return self._ways.acquire(requester)
+            return super().acquire(requester)
         except MigrationError as error:
             self._failure = error
             raise
-
-    def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
-        """Take a database back, whatever was done to it.
-
-        Args:
-            state: What :meth:`acquire` returned.
-            keep: Leave it as it is, to be looked at.
-        """
-        self._ways.release(state, keep=keep)
-
-    def leftovers(self) -> list[Leftover]:
-        """Return what was found left behind in databases since the last call."""
-        return self._ways.leftovers()
-
-    def close(self) -> None:
-        """Drop every database that was given out but those kept. Safe to call twice."""
-        self._ways.close()
-
-    @contextmanager
-    def database(self, requester: str = "") -> Iterator[PostgresDatabase]:
-        """Give a clean database for the length of the block."""
-        state = self.acquire(requester)
-        try:
-            yield state
-        finally:
-            self.release(state)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.mode} of {self.server.description}>"

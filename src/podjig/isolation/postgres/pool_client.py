@@ -54,7 +54,7 @@ class PoolClient:
         Raises:
             IsolationError: The server refuses, or admits too few connections for so many workers.
         """
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.server = server
         self.template = template
         self.left: list[Leftover] = []

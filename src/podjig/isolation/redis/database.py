@@ -39,13 +39,13 @@ class RedisDatabase:
             pool: Gives connections to it that are kept from test to test.
         """
         self.server = server
-        self.name = f"prefix {prefix!r}" if prefix else f"index {index}"
-        self.host = server.host
-        self.port = server.port
+        self.name: str = f"prefix {prefix!r}" if prefix else f"index {index}"
+        self.host: str = server.host
+        self.port: int = server.port
         self.index = index
         self.prefix = prefix
-        self.username = server.username
-        self.password = server.password
+        self.username: str = server.username
+        self.password: str = server.password
         self._pool = pool
         self._client: Redis | None = None
         self._over = False

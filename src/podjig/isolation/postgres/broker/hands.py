@@ -84,7 +84,7 @@ class Hands:
         self._wake = wake
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._outcomes: deque[Outcome] = deque()
-        self.idle = count
+        self.idle: int = count
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
         for thread in self._threads:
             thread.start()

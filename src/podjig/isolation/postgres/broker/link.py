@@ -38,12 +38,12 @@ class Link:
         """
         self._conversation = Conversation(join(key))
         self._asked = 0
-        self.token = ""
-        self.pid = 0
+        self.token: str = ""
+        self.pid: int = 0
         self.ready: deque[str] = deque()
         self.left: list[Leftover] = []
         self.failure: IsolationError | None = None
-        self.flushed = False
+        self.flushed: bool = False
         _links.add(self)
         self.say("hello", server=server, template=template)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class NoMigration:
     """Leaves the database as the server makes it."""
 
-    key = Digest("nothing").key
+    key: str = Digest("nothing").key
     description = "no migration"
 
     def run(self, database: PostgresDatabase) -> None:

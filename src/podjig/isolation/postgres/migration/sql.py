@@ -41,7 +41,7 @@ class SqlMigration:
         """
         self._given = existing(paths, "the SQL file")
         self._depends = depends
-        self.files = tuple(file for path in self._given for file in _files_of(path))
+        self.files: tuple[Path, ...] = tuple(file for path in self._given for file in _files_of(path))
 
     @property
     def description(self) -> str:

@@ -31,11 +31,11 @@ class Entry:
 
     def __init__(self, user: object, name: str, *, autocommit: bool) -> None:
         self.user: object | None = user
-        self.name = name
-        self.autocommit = autocommit
-        self.wrote = False
-        self.failed = False
-        self.over = False
+        self.name: str = name
+        self.autocommit: bool = autocommit
+        self.wrote: bool = False
+        self.failed: bool = False
+        self.over: bool = False
         self.overlaid: set[Entry] = set()  # others' transactions that have written since this one's savepoint
 
 

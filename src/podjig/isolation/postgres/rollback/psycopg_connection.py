@@ -219,7 +219,7 @@ class PsycopgRollback:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._deferred = deferred
-        self.ledger = Ledger()
+        self.ledger: Ledger = Ledger()
 
     def begin(self) -> None:
         """Begin.
