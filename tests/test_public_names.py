@@ -29,6 +29,7 @@ PROMISED = [
     "HealthcheckWaitStrategy",
     "HttpWaitStrategy",
     "ImageError",
+    "LeftoverWarning",
     "LogMessageWaitStrategy",
     "MemoryEngine",
     "Network",

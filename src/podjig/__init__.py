@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from podjig.network import Network as Network
     from podjig.pod import Pod as Pod
     from podjig.pytest_plugin.factories import container_fixture as container_fixture
+    from podjig.pytest_plugin.isolating import LeftoverWarning as LeftoverWarning
     from podjig.pytest_plugin.postgres_fixture import postgres_database as postgres_database
     from podjig.pytest_plugin.redis_fixture import redis_database as redis_database
     from podjig.services.postgres import PostgresContainer as PostgresContainer
@@ -77,6 +78,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "podjig.network": ("Network",),
     "podjig.pod": ("Pod",),
     "podjig.pytest_plugin.factories": ("container_fixture",),
+    "podjig.pytest_plugin.isolating": ("LeftoverWarning",),
     "podjig.pytest_plugin.postgres_fixture": ("postgres_database",),
     "podjig.pytest_plugin.redis_fixture": ("redis_database",),
     "podjig.services.postgres": ("PostgresContainer",),

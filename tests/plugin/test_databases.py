@@ -150,8 +150,14 @@ def test_the_built_in_fixtures_can_be_overridden(project: pytest.Pytester) -> No
     project.runpytest_subprocess().assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
-def test_what_a_test_leaves_behind_is_put_away_and_named(project: pytest.Pytester, workers: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "warnings"),
+    [([], 1), (["-n", "2"], 1), (["-W", "error"], 1), (["-W", "ignore::podjig.LeftoverWarning"], 0)],
+    ids=["alone", "xdist", "error", "ignored"],
+)
+def test_what_a_test_leaves_behind_is_put_away_and_named(
+    project: pytest.Pytester, options: list[str], warnings: int
+) -> None:
     project.makepyfile(
         """
         import psycopg
@@ -167,8 +173,10 @@ def test_what_a_test_leaves_behind_is_put_away_and_named(project: pytest.Pyteste
                 connection.execute("CREATE TABLE mine ()")
         """
     )
-    result = project.runpytest_subprocess(*workers)
-    result.assert_outcomes(passed=2, warnings=1)
+    result = project.runpytest_subprocess("-p", "no:asyncio", *options)
+    result.assert_outcomes(passed=2, warnings=warnings)
+    if not warnings:
+        return
     result.stdout.fnmatch_lines(
         ["*::test_careless", "*LeftoverWarning: *::test_careless left behind *idle transaction*"]
     )

@@ -100,10 +100,7 @@ class Isolations:
     def tell(self, leftovers: list[Leftover]) -> None:
         """Warn of what tests left behind, each with the test's name: it may be found when the next is running."""
         for each in leftovers:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                warnings.warn(LeftoverWarning(f"{each.requester} left behind {each.what}"), stacklevel=2)
-            for message in caught:
+            for message in _recorded(LeftoverWarning(f"{each.requester} left behind {each.what}")):
                 self._config.hook.pytest_warning_recorded.call_historic(
                     kwargs={"warning_message": message, "nodeid": each.requester, "when": "runtest", "location": None}
                 )
@@ -113,3 +110,14 @@ class Isolations:
         if isolation is not None:
             isolation.close()
             self.tell(isolation.leftovers())
+
+
+def _recorded(warning: LeftoverWarning) -> list[warnings.WarningMessage]:
+    """Return what the filters in force let through; never as an error, which would be another test's."""
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            warnings.warn(warning, stacklevel=3)
+        except LeftoverWarning:
+            warnings.simplefilter("always")
+            warnings.warn(warning, stacklevel=3)
+    return caught
