@@ -21,6 +21,7 @@ def project(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     home = os.environ["HOME"]
     pytester: pytest.Pytester = request.getfixturevalue("pytester")
     monkeypatch.setenv("HOME", home)  # pytester makes it an empty one, in which there are no images
+    monkeypatch.delenv("CI", raising=False)  # there pytest's last lines are not cut short
     images = config.load(folder=SUITE)[config.IMAGES]
     monkeypatch.setenv("PODJIG_IMAGE_MAP", ",".join(f"{name}={stand_in}" for name, stand_in in images.items()))
     return pytester

@@ -68,9 +68,12 @@ def copy_in(engine: Engine, id: str, source: Source, destination: str, mode: int
 
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as archive:
         try:
-            _pack(source, name, mode, archive)
+            end = _pack(source, name, mode, archive)
         except OSError as error:
             raise CopyError(f"{source!s} cannot be read: {error}") from None
+        # Without the zeros that fill the last record: Podman's reader stops before them, and may be gone while they are
+        # still being written to it ("passing bulk input to subprocess: broken pipe").
+        archive.truncate(end)
         archive.seek(0)
         engine.put_archive(id, folder, archive)
 
@@ -114,31 +117,35 @@ def copy_out(engine: Engine, id: str, source: str, destination: Path | None) -> 
     return b""
 
 
-def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> None:
+def _pack(source: Source, name: str, mode: int | None, target: IO[bytes]) -> int:
+    """Write an archive; return where its end mark ends."""
     import tarfile
 
     with tarfile.open(fileobj=target, mode="w") as archive:
         if isinstance(source, bytes):
             _pack_bytes(source, name, 0o644 if mode is None else mode, archive)
-            return
-        if isinstance(source, Folder):
+        elif isinstance(source, Folder):
             for path, (content, bits) in source.files.items():
                 _pack_bytes(content, posixpath.join(name, path), bits, archive)
-            return
-        there = Path(source)
-        if not there.exists():
-            raise CopyError(f"there is no {str(there)!r} to copy on this machine", hint="check the path")
+        else:
+            _pack_path(Path(source), name, mode, archive)
+    return archive.offset
 
-        def owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-            # This machine's user ids mean nothing inside.
-            member.uid = member.gid = 0
-            member.uname = member.gname = ""
-            if mode is not None and member.isfile():
-                member.mode = mode
-            return member
 
-        # What a link leads to is what the user means; links within a folder stay links.
-        archive.add(there.resolve(), arcname=name, filter=owned_by_root)
+def _pack_path(there: Path, name: str, mode: int | None, archive: tarfile.TarFile) -> None:
+    if not there.exists():
+        raise CopyError(f"there is no {str(there)!r} to copy on this machine", hint="check the path")
+
+    def owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        # This machine's user ids mean nothing inside.
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        if mode is not None and member.isfile():
+            member.mode = mode
+        return member
+
+    # What a link leads to is what the user means; links within a folder stay links.
+    archive.add(there.resolve(), arcname=name, filter=owned_by_root)
 
 
 def _pack_bytes(content: bytes, name: str, mode: int, archive: tarfile.TarFile) -> None:

@@ -82,7 +82,7 @@ def test_its_server_may_be_a_container_or_a_url(container: PostgresContainer, se
     for given in (container, container.get_connection_url(), server.url(server.dbname)):
         with PostgresDatabases(given, migrate=schema, mode="template") as databases, databases.database() as database:
             assert names(database) == ["seed"]
-            found = ensure_template(server, databases._ways._migration)  # type: ignore[attr-defined]
+            found = ensure_template(server, databases._way._migration)  # type: ignore[attr-defined]
             assert found == (template := template or found), "one template, however the server is given"
         assert "template" in repr(databases)
 
