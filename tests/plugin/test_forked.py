@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("pytest_forked")
-
 CONFTEST = """
 import os
 import pytest_forked

@@ -59,8 +59,6 @@ def project(tmp_path: Path) -> Project:
 def test_it_upgrades_to_the_head(
     project: Project, empty: PostgresDatabase, tables: Tables, given: Callable[[Path], Any], template: str
 ) -> None:
-    if template == "async":
-        pytest.importorskip("greenlet", reason="SQLAlchemy[asyncio] is not installed")
     migration(given(project(template))).run(empty)
     assert tables(empty) == ["alembic_version", "one", "two"]
 
@@ -68,7 +66,6 @@ def test_it_upgrades_to_the_head(
 def test_asynchronous_scripts_run_where_an_event_loop_runs_already(
     project: Project, empty: PostgresDatabase, tables: Tables
 ) -> None:
-    pytest.importorskip("greenlet", reason="SQLAlchemy[asyncio] is not installed")
     ini = project("async")
 
     async def main() -> None:

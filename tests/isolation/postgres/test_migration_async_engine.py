@@ -6,14 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from isolation.postgres.conftest import Tables
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.migration.function import FunctionMigration
-
-pytest.importorskip("greenlet", reason="SQLAlchemy[asyncio] is not installed")
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
 async def by_engine(engine: AsyncEngine) -> None:
