@@ -240,9 +240,8 @@ class Session:
             there = LibpodClient(address, revive=revive).resources(session=self.id)
             rest = remove(LibpodClient(address), [item for item in there if not judge.keeping(item.id, item.labels)[1]])
         except (EngineUnavailable, EngineTimeout) as error:
-            return (
-                [error] if left or self._unsure or self._lent else []
-            )  # an idle service has ended, and nothing was open
+            # Else an idle service has ended, and nothing was open.
+            return [error] if left or self._unsure or self._lent else []
         except PodjigError as error:
             return [error]
         for item in result.removed + rest.removed:
