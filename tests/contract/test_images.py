@@ -37,16 +37,18 @@ def test_an_absent_image_is_none(engine: Engine) -> None:
     assert engine.inspect_image("localhost/podjig/nothing:1") is None
 
 
-def test_one_more_name(engine: Engine, tiny_image: str, new_image: str) -> None:
-    engine.tag_image(tiny_image, new_image)
-    tagged, original = engine.inspect_image(new_image), engine.inspect_image(tiny_image)
+def test_one_more_name(engine: Engine, new_image: str, tidy: Tidy, tar: Tar) -> None:
+    first = new_image.replace("contract-", "first-")
+    tidy.images.append(first)
+    box = engine.import_image(tar(file=b"x"), first)  # one of its own: other tests name the images that all share
+    engine.tag_image(first, new_image)
+    tagged = engine.inspect_image(new_image)
     assert tagged is not None
-    assert original is not None
-    assert tagged.id == original.id
-    assert {tiny_image, new_image} <= set(tagged.names)
+    assert tagged.id == box
+    assert {first, new_image} == set(tagged.names)
     engine.remove_image(new_image)
     assert engine.inspect_image(new_image) is None
-    assert engine.inspect_image(tiny_image) is not None
+    assert engine.inspect_image(first) is not None
 
 
 def test_an_absent_image_gets_no_name(engine: Engine, new_image: str) -> None:

@@ -9,6 +9,10 @@ from podjig.errors import DefinitionError, ImageNotFound, ImagePullError
 from podjig.image.progress import ProgressLine, bytes_done
 from podjig.image.substitution import substitute
 
+_PULLS = 3
+"""How often an image is pulled whose name gets lost: Podman writes all names of an image at once, so that two clients that
+name the same image at the same moment undo each other."""
+
 
 def resolve(name: str) -> str:
     """Return the full name of the image that ``name`` stands for, substitutions applied.
@@ -59,15 +63,18 @@ def ensure_image(engine: Engine, name: str, *, policy: str | None = None, platfo
             hint=f"build it first ('podman build -t {name} .'); 'podman images' lists what is there",
         )
     try:
-        _pull(engine, name, platform)
+        for _ in range(_PULLS):
+            _pull(engine, name, platform)
+            if pulled := engine.inspect_image(name):
+                return pulled
     except ImagePullError:
         if policy == "newer" and present is not None:
             return present
         raise
-    pulled = engine.inspect_image(name)
-    if pulled is None:
-        raise ImagePullError(f"{engine.info.name} says that it pulled {name}, but its store has no such image")
-    return pulled
+    raise ImagePullError(
+        f"{engine.info.name} says that it pulled {name}, but its store has no such image",
+        hint="another process removes it, or names the same image all the time: stop that, and try again",
+    )
 
 
 def _pull(engine: Engine, name: str, platform: str | None) -> None:
