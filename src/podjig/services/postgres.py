@@ -163,7 +163,7 @@ class PostgresContainer(GenericContainer):
             if source == "postgres":  # in which sessions of other workers may be by now: then it cannot be copied
                 source = postgres_state.NEW
                 postgres_state.ensure_copy(wire, self._dbname, source)
-            postgres_state.ensure_copy(wire, source, name)
+            postgres_state.ensure_part(wire, source, name)
         self._part = name
         return self
 

@@ -17,6 +17,9 @@ TEMPLATES = "podjig_template_"
 NEW = f"{TEMPLATES}new"
 """The database as it was when the server was new."""
 
+PART = "podjig: a worker's part"
+"""The comment of a worker's database, by which tests of other workers know that no test has left it behind."""
+
 _TOLD = {
     "rest": "the image's roles or databases, a tablespace, or a replication slot, subscription or prepared transaction",
     "settings": "the server's settings",
@@ -44,6 +47,16 @@ def database_of(dbname: str, worker: str) -> str:
         return name
     tail = f"_{hashlib.sha256(dbname.encode()).hexdigest()[:8]}_{worker}"
     return dbname.encode()[: _LIMIT - len(tail.encode())].decode("utf-8", "ignore") + tail
+
+
+def ensure_part(wire: PostgresWire, template: str, name: str) -> None:
+    """Make a worker's database as a copy of another, unless it is there.
+
+    Raises:
+        ContainerError: Others are connected to the template all the time.
+    """
+    ensure_copy(wire, template, name)
+    wire.run(f"COMMENT ON DATABASE {identifier(name)} IS {literal(PART)}")
 
 
 def ensure_copy(wire: PostgresWire, template: str, name: str) -> None:

@@ -203,6 +203,25 @@ def test_roles_do_not_leak_into_the_next_test(databases: PostgresDatabases, ask:
     ]
 
 
+@pytest.mark.parametrize("mode", ["pool", "template"])
+def test_a_database_that_outlives_a_test_lets_others_undo(server: PostgresServer, ask: Ask, mode: str) -> None:
+    roles = "SELECT count(*) FROM pg_roles WHERE rolname IN ('of_the_session', 'of_the_test')"
+    with (
+        PostgresDatabases(server, mode=mode, undo=False) as lasting,
+        PostgresDatabases(server, mode=mode) as databases,
+        lasting.database("session") as outer,
+    ):
+        with outer.connect() as connection:
+            connection.execute("CREATE ROLE of_the_session")
+        with databases.database("test") as inner, inner.connect() as connection:
+            connection.execute("CREATE ROLE of_the_test")
+        (left,) = databases.leftovers()
+        assert (left.requester, left.what) == ("test", "a new role ('of_the_test') of the whole server")
+        assert ask(server, roles) == [1]
+        assert lasting.leftovers() == []
+    ask(server, "DROP ROLE of_the_session")
+
+
 def test_a_test_may_end_every_connection(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
     for _ in range(3):
         with databases.database("test_violent") as database, database.connect(autocommit=True) as connection:

@@ -177,6 +177,34 @@ def test_what_a_fixture_made_before_the_test_stays(whole: PostgresServer, admin:
     ]
 
 
+def test_a_new_database_stays_where_another_process_may_have_made_it(
+    whole: PostgresServer, admin: psycopg.Connection[Any]
+) -> None:
+    guard = Guard(admin, undoes=True, shared=True)
+    before = guard.enter()
+    admin.execute("CREATE DATABASE somebodys")
+    admin.execute("CREATE ROLE mine")
+    told = guard.leave(before, free=lambda: None)
+    assert told == [
+        "a new database ('somebodys') of the whole server, which stays: it may be another process's",
+        "a new role ('mine') of the whole server",
+    ]
+    assert admin.execute("SELECT count(*) FROM pg_database WHERE datname = 'somebodys'").fetchone() == (1,)
+    admin.execute("DROP DATABASE somebodys")
+
+
+def test_a_worker_that_comes_while_a_test_runs_keeps_its_part_of_the_server() -> None:
+    with PostgresContainer("postgres:17") as container:
+        other = container.clone().attach(container.id)
+        with PostgresServer.of(container).connect() as connection:
+            guard = Guard(connection, undoes=True, shared=True)
+            before = guard.enter()
+            other.partition("gw1")
+            assert guard.leave(before, free=lambda: None) == []
+            found = connection.execute("SELECT datname FROM pg_database WHERE datname = 'test_gw1'").fetchall()
+            assert found == [("test_gw1",)]
+
+
 def test_another_processs_test_keeps_its_role_until_it_ends(
     whole: PostgresServer, admin: psycopg.Connection[Any]
 ) -> None:

@@ -48,8 +48,14 @@ _LOSSES = 3
 class PoolClient:
     """What one process has of the pool. Not to be used in another."""
 
-    def __init__(self, server: PostgresServer, template: str, *, workers: int) -> None:
+    def __init__(self, server: PostgresServer, template: str, *, workers: int, undo: bool) -> None:
         """Get ready; the broker is joined when the first database is asked for.
+
+        Args:
+            server: The server.
+            template: The template's name.
+            workers: How many processes share the server.
+            undo: Whether what is changed on the whole server is undone.
 
         Raises:
             IsolationError: The server refuses, or admits too few connections for so many workers.
@@ -57,19 +63,25 @@ class PoolClient:
         self.pid: int = os.getpid()
         self.server = server
         self.template = template
+        self._shared = workers > 1
+        self._undoes = undo
         self.left: list[Leftover] = []
         self._admin: Connection[Any] | None = None
         self._link: Link | None = None
         self._guard: Guard | None = None
         self._before: dict[str, State] = {}
-        self._entering = ""  # the database before whose use the server's state was asked for, and is not read yet
+        self._after = State([])
+        # The server's state was asked for and is not read yet: as a test enters a database, or (empty) as it leaves one.
+        self._asked: str | None = None
         self._spoken_for: set[str] = set()  # tokens
         self._losses = 0
         self._held: dict[str, WarmDatabase] = {}
         self._next: deque[tuple[str, Opening | None]] = deque()
         self._unused = 0
         self._gave = False
+        self._begins = False
         self._identity: tuple[Any, ...] = ()
+        self._conninfo = _conninfo(server)
         try:
             check_capacity(self.admin, workers=workers, ours=1 + AHEAD, shared=HANDS)
         except BaseException:
@@ -79,7 +91,7 @@ class PoolClient:
     @property
     def admin(self) -> Connection[Any]:
         """Our own connection to the server, opened again if somebody ended it."""
-        self._enter()
+        self._read_state()
         if self._admin is None or self._admin.closed:
             self._admin = self.server.connect()
             # What tells this start of this server from all others.
@@ -96,7 +108,7 @@ class PoolClient:
     def guard(self) -> Guard:
         """What undoes changes of the whole server. On one that podjig did not start, others may be at work."""
         if self._guard is None or self._guard.connection is not self.admin:
-            self._guard = Guard(self.admin, undoes=bool(self.server.container))
+            self._guard = Guard(self.admin, undoes=bool(self.server.container), shared=self._shared)
         return self._guard
 
     def acquire(self) -> WarmDatabase:
@@ -110,27 +122,53 @@ class PoolClient:
         if not self._next:
             self._with_broker(self._wait)
         name, opening = self._next.popleft() if self._next else (self._make(), None)
-        self._held[name] = database = WarmDatabase(self.server, name, opening, on_use=self._enter)
-        try:
-            self.guard.send_enter()
-        except psycopg().OperationalError:  # a test has ended our connection
-            self._disconnect()
-            self.guard.send_enter()
-        self._entering = name  # the server answers while the test gets ready
+        self._held[name] = database = WarmDatabase(self.server, name, opening, on_use=self._use)
+        if self._undoes:
+            self._ask_state(name)  # the server answers while the test gets ready
+        self._begins = True
         database.take_over()
         self._ask_for_more()
         return database
 
-    def _enter(self) -> None:
-        """Read the answer of the server to what was asked last, if that was not done."""
-        name, self._entering = self._entering, ""
-        if not name or self._guard is None:
+    def _use(self) -> None:
+        """Get ready for a test's first step into its database, and let the connection to the next one begin."""
+        self._read_state()
+        if self._begins:
+            self._begins = False
+            self._open_next()
+
+    def _open_next(self) -> None:
+        """Begin to connect to the databases that come next: while a test runs, a processor has time for that."""
+        for index, (name, opening) in enumerate(self._next):
+            if opening is not None:
+                opening.advance()
+            elif self._unused < _UNUSED:
+                self._next[index] = (name, Opening(f"{self._conninfo} dbname={name}"))
+
+    def _ask_state(self, entering: str = "") -> None:
+        """Ask for the server's state, as of the entry into a database, or of leaving one."""
+        ask = Guard.send_enter if entering else Guard.send_leave
+        try:
+            ask(self.guard)
+        except psycopg().OperationalError:  # a test has ended our connection
+            self._disconnect()
+            ask(self.guard)
+        self._asked = entering
+
+    def _read_state(self) -> None:
+        """Read the server's answer, if that was not done: before it, nothing else can be asked."""
+        asked, self._asked = self._asked, None
+        if asked is None or self._guard is None:
             return
         try:
-            self._before[name] = self._guard.receive_enter()
+            state = self._guard.receive()
         except psycopg().OperationalError:
             self._disconnect()
-            self._before[name] = self.guard.enter()
+            state = self.guard.enter() if asked else self.guard.read()
+        if asked:
+            self._before[asked] = state
+        else:
+            self._after = state
 
     def _ask_for_more(self) -> None:
         """Ask for the database after the next; it comes while the test runs."""
@@ -142,7 +180,7 @@ class PoolClient:
 
     def _disconnect(self) -> None:
         """Close our connection to the server; the next use opens another."""
-        self._entering = ""
+        self._asked = None
         if self._admin is not None:
             self._admin.close()
             self._admin = None
@@ -150,7 +188,6 @@ class PoolClient:
     def release(self, database: WarmDatabase, requester: str, *, keep: bool) -> None:
         """Take a database back."""
         name = database.name
-        self._enter()
         self._unused = self._unused + 1 if database.let_go() else 0
         dropped = False
 
@@ -161,8 +198,12 @@ class PoolClient:
                 dropped = True
             self.discard_openings()
 
-        changed = self._leave(self._before.pop(name), free)
-        self.left += [Leftover(requester=requester, what=what) for what in changed]
+        self._read_state()
+        if self._undoes:
+            self._ask_state()
+            self._read_state()
+            changed = self._undo(self._before.pop(name), free)
+            self.left += [Leftover(requester=requester, what=what) for what in changed]
         if keep:
             mark_kept(self.admin, name, requester)
         self._held.pop(name, None)
@@ -172,14 +213,13 @@ class PoolClient:
             self._drop(name, requester)
         self._with_broker(self._refill)
 
-    def _leave(self, before: State, free: Callable[[], None]) -> list[str]:
-        """Undo what a test changed on the whole server, though it may have ended our connection."""
+    def _undo(self, before: State, free: Callable[[], None]) -> list[str]:
+        """Undo what a test changed on the whole server, though something may end our connection meanwhile."""
         try:
-            return self.guard.leave(before, free=free)
+            return self.guard.undo(before, self._after, free=free)
         except psycopg().OperationalError:
             self._disconnect()
-            self.guard.enter()
-            return self.guard.leave(before, free=free)
+            return self.guard.undo(before, self._after, free=free)
 
     def _drop(self, name: str, requester: str) -> None:
         """Drop a database here and now."""
@@ -279,16 +319,11 @@ class PoolClient:
         self._spoken_for.add(token)
 
     def _refill(self, link: Link) -> None:
-        """Take what the broker gave, begin to connect, and ask for more."""
+        """Take what the broker gave, and ask for more."""
         link.listen()
         while link.ready:
             self._next.append((link.ready.popleft(), None))
         link.want(AHEAD - len(self._next))
-        for index, (name, opening) in enumerate(self._next):
-            if opening is not None:
-                opening.advance()
-            elif self._unused < _UNUSED:
-                self._next[index] = (name, Opening(self.server, name))
 
     def _wait(self, link: Link) -> None:
         """Wait for a database, if the broker is there yet and is not too slow."""
@@ -327,3 +362,10 @@ class PoolClient:
                 raise
             clone(self.admin, self.template, name)
         return name
+
+
+def _conninfo(server: PostgresServer) -> str:
+    """Return a server's connection string, but for the database: libpq takes its time to make one."""
+    parameters = server.parameters(server.dbname)
+    del parameters["dbname"]
+    return psycopg().conninfo.make_conninfo("", **parameters)

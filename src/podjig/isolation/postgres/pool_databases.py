@@ -24,7 +24,15 @@ class PoolDatabases:
     Works in a forked child as well: that has databases of its own from the same broker.
     """
 
-    def __init__(self, server: PostgresServer, *, migration: Migration, worker: str = "", workers: int = 1) -> None:  # noqa: ARG002  every way takes the same
+    def __init__(
+        self,
+        server: PostgresServer,
+        *,
+        migration: Migration,
+        worker: str = "",  # noqa: ARG002  every way takes the same
+        workers: int = 1,
+        undo: bool = True,
+    ) -> None:
         """Remember what to make; nothing is done before the first use.
 
         Args:
@@ -32,11 +40,13 @@ class PoolDatabases:
             migration: What makes the schema.
             worker: This process's name among those that share the server.
             workers: How many these are.
+            undo: Whether what is changed on the whole server is undone.
         """
         self._server = server
         self._migration = migration
         self._template: str | None = None
         self._workers = workers
+        self._undo = undo
         self._client: PoolClient | None = None
         self._given: dict[str, str] = {}
         self._left: list[Leftover] = []
@@ -52,7 +62,9 @@ class PoolDatabases:
         self._leave_the_parents()
         if self._client is None:
             self._template = self._template or ensure_template(self._server, self._migration)
-            self._client = PoolClient(self._server, self._template, workers=self._workers)
+            self._client = PoolClient(
+                self._server, self._template, workers=self._workers, undo=self._undo
+            )
         database = self._client.acquire()
         self._given[database.name] = requester
         return database

@@ -3,7 +3,8 @@
 The state is read before and after a test, in one round trip each, and what differs is undone before the next begins.
 Tests of other processes may run on the server meanwhile, and it does not say who changed something. So each test in
 progress holds a shared advisory lock; undoing takes the exclusive one, which waits for the tests in progress and keeps
-new ones waiting. That costs time only where something was changed.
+new ones waiting. That costs time only where something was changed. A new database is dropped only where no other
+process uses the server: with it would go what somebody put into it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.roles_undo import undo
 from podjig.isolation.postgres.server_state import QUERY, Change, Key, State, changes
 from podjig.isolation.postgres.template_record import made_by_migrations, mark_of
+from podjig.services.postgres_state import PART
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -33,18 +35,20 @@ _READ = "EXECUTE podjig_state"
 class Guard:
     """Undoes what tests change on the whole server. Bound to one connection."""
 
-    def __init__(self, connection: Connection[Any], *, undoes: bool) -> None:
+    def __init__(self, connection: Connection[Any], *, undoes: bool, shared: bool = False) -> None:
         """Get ready.
 
         Args:
             connection: An autocommit connection of a superuser, for as long as this lives.
             undoes: Undo changes; else only tell. On a server that others use too, they might be theirs.
+            shared: Other processes of the same run use it: a new database may be one of theirs, and stays.
 
         Raises:
             IsolationError: The user may not read the catalogs.
         """
         self.connection = connection
         self._undoes = undoes
+        self._shared = shared
         self._debts: dict[Key, Change] = {}
         try:
             connection.execute(f"PREPARE podjig_state AS {QUERY}".encode(), prepare=False)
@@ -61,28 +65,52 @@ class Guard:
             psycopg.Error: The connection is lost.
         """
         self.send_enter()
-        return self.receive_enter()
-
-    def send_enter(self) -> None:
-        """Ask for it; nothing else may be asked before :meth:`receive_enter`."""
-        self._send(f"SELECT pg_advisory_lock_shared{LOCK}; {_READ}")
-
-    def receive_enter(self) -> State:
-        """Return it."""
-        return self._received()
+        return self.receive()
 
     def leave(self, before: State, *, free: Callable[[], None]) -> list[str]:
         """Undo what was changed since a test began, and return it, each in words.
 
         Args:
             before: What :meth:`enter` returned then.
-            free: Called first where something was changed: drops the database, which may hold on to roles.
+            free: See :meth:`undo`.
 
         Raises:
             psycopg.Error: The connection is lost.
         """
+        self.send_leave()
+        return self.undo(before, self.receive(), free=free)
+
+    # The same in steps, for who has something to do while the server answers
+
+    def send_enter(self) -> None:
+        """Ask for the state as a test begins; nothing else may be asked before :meth:`receive`."""
+        self._send(f"SELECT pg_advisory_lock_shared{LOCK}; {_READ}")
+
+    def send_leave(self) -> None:
+        """Ask for the state as a test ends; nothing else may be asked before :meth:`receive`."""
         self._send(f"{_READ}; SELECT pg_advisory_unlock_shared{LOCK}")
-        found = changes(before, self._received())
+
+    def receive(self) -> State:
+        """Return what was asked for."""
+        return self._received()
+
+    def read(self) -> State:
+        """Return the state as it is, outside any test."""
+        self._send(_READ)
+        return self._received()
+
+    def undo(self, before: State, after: State, *, free: Callable[[], None]) -> list[str]:
+        """Undo what differs, and return it, each in words.
+
+        Args:
+            before: The state as the test began.
+            after: That as it ended.
+            free: Called first where something differs: drops the database, which may hold on to roles.
+
+        Raises:
+            psycopg.Error: The connection is lost.
+        """
+        found = changes(before, after)
         if not found and not self._debts:
             return []
         if not self._undoes:
@@ -98,12 +126,15 @@ class Guard:
         if not self._locked(WAIT if found else 0):
             return [f"{change}{_whose(others)}, which stays while other processes' tests run" for change in found]
         try:
-            self._send(_READ)
-            now = self._received().things  # another process may have undone something
-            meant = made_by_migrations(self.connection)
-            found = [change for change in found if mark_of(change) not in meant]
-            owed = [c for key, c in self._debts.items() if now.get(key) == c.after and mark_of(c) not in meant]
+            now = self.read().things  # another process may have undone something
+            meant, parts = made_by_migrations(self.connection), self._parts()
+            found = [each for each in found if mark_of(each) not in meant and (each.kind, each.name) not in parts]
+            owed = [each for key, each in self._debts.items() if now.get(key) == each.after]
+            owed = [each for each in owed if mark_of(each) not in meant and not self._may_be_anothers(each)]
             failures = undo(self.connection, owed)
+            failures |= dict.fromkeys(
+                ((each.kind, each.name) for each in found if self._may_be_anothers(each)), "it may be another process's"
+            )
         finally:
             self._debts.clear()
             self.connection.execute(f"SELECT pg_advisory_unlock{LOCK}".encode(), prepare=False)
@@ -113,6 +144,16 @@ class Guard:
             whose = _whose(others or now.get((change.kind, change.name)) != change.after)
             told.append(f"{change}{whose}{f', which stays: {failure}' if failure else ''}")
         return told
+
+    def _may_be_anothers(self, change: Change) -> bool:
+        return self._shared and change.kind == "database" and change.before is None
+
+    def _parts(self) -> set[Key]:
+        """Return the databases that are workers' parts of the server."""
+        rows = self.connection.execute(
+            "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s", (PART,)
+        ).fetchall()
+        return {("database", name) for (name,) in rows}
 
     def _others(self) -> bool:
         """Whether tests of other processes are running, or have just ended and wait to undo something."""

@@ -36,6 +36,7 @@ class TemplateDatabases:
         migration: Migration,
         worker: str = "",  # noqa: ARG002  every way takes the same
         workers: int = 1,
+        undo: bool = True,
     ) -> None:
         """Remember what to clone; nothing is done before the first use.
 
@@ -44,10 +45,12 @@ class TemplateDatabases:
             migration: What makes the schema.
             worker: This process's name among those that share the server.
             workers: How many they are.
+            undo: Whether what is changed on the whole server is undone.
         """
         self._server = server
         self._migration = migration
         self._workers = workers
+        self._undo = undo
         self._template: str | None = None
         self._hold: _Hold | None = None
         self._inherited: list[_Hold] = []
@@ -71,7 +74,8 @@ class TemplateDatabases:
             if self._hold is None or not self._hold.connection.closed:
                 raise
             held = self._cloned(name)  # something ended our connection; where the server is gone, this says so
-        self._given[name] = _Given(requester=requester, before=held.guard.enter(), hold=held)
+        before = held.guard.enter() if self._undo else None
+        self._given[name] = _Given(requester=requester, before=before, hold=held)
         return PostgresDatabase(self._server, name)
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
@@ -92,7 +96,7 @@ class TemplateDatabases:
                 dropped = True
 
         try:
-            if given.hold is self._hold and not given.hold.connection.closed:
+            if given.before and given.hold is self._hold and not given.hold.connection.closed:
                 self._tell(given.requester, given.hold.guard.leave(given.before, free=free))
         except psycopg().Error:  # a test ended our connection: the next use opens another
             given.hold.connection.close()
@@ -134,7 +138,8 @@ class TemplateDatabases:
                 hold(connection, process_token())
                 self._sweep(connection)
                 # Changes on a server that podjig did not start may be somebody else's: they are told only.
-                self._hold = _Hold(connection=connection, guard=Guard(connection, undoes=bool(self._server.container)))
+                undoes, shared = bool(self._server.container), self._workers > 1
+                self._hold = _Hold(connection=connection, guard=Guard(connection, undoes=undoes, shared=shared))
             except BaseException:
                 connection.close()
                 raise
@@ -170,8 +175,8 @@ class _Hold:
 
 @dataclass(frozen=True, kw_only=True)
 class _Given:
-    """A database that is given out: to whom, and how the server stood then."""
+    """A database that is given out: to whom, and how the server stood then, if that counts."""
 
     requester: str
-    before: State
+    before: State | None
     hold: _Hold

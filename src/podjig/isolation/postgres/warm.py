@@ -27,10 +27,9 @@ _TIMEOUT = 10.0
 class Opening:
     """A connection on its way."""
 
-    def __init__(self, server: PostgresServer, dbname: str) -> None:
-        """Begin to connect."""
+    def __init__(self, conninfo: str) -> None:
+        """Begin to connect to what a connection string of libpq says."""
         library = psycopg()
-        conninfo = library.conninfo.make_conninfo("", **server.parameters(dbname))
         self._states = library.pq.PollingStatus
         self._pgconn = library.pq.PGconn.connect_start(conninfo.encode())
         self._begun_by = os.getpid()
