@@ -115,6 +115,23 @@ class TestAnAsyncpgConnection:
             await it.executemany("INSERT INTO person VALUES ($1)", [("cyd",)])
             assert await people(it) == ["ada", "bob", "cyd"]
 
+    async def test_guards_prepared_statements_too(self, connection: asyncpg.Connection[Any]) -> None:
+        async with arollback(connection) as it:
+            insert = await it.prepare("INSERT INTO person VALUES ($1) RETURNING name")
+            assert await insert.fetchval("ada") == "ada"
+            with pytest.raises(asyncpg.UniqueViolationError):
+                await insert.fetchrow("ada")
+            with pytest.raises(asyncpg.UndefinedColumnError):
+                await it.prepare("SELECT nonsense FROM person")
+            await insert.executemany([("bob",), ("cyd",)])
+            async with it.transaction():
+                cursor = await (await it.prepare("SELECT name FROM person ORDER BY 1")).cursor()
+                assert [row["name"] for row in await cursor.fetch(9)] == ["ada", "bob", "cyd"]
+            assert await people(it) == ["ada", "bob", "cyd"]
+        assert await (await connection.prepare("SELECT 1")).fetchval() == 1
+        assert await insert.fetch("dan")
+        await connection.execute("DELETE FROM person")
+
     async def test_fails_inside_a_transaction_until_its_end(self, connection: asyncpg.Connection[Any]) -> None:
         async with arollback(connection) as it:
             block = it.transaction()

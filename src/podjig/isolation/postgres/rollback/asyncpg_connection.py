@@ -2,7 +2,7 @@
 
 asyncpg itself nests ``transaction()`` blocks as savepoints in an open transaction. What is added here: a statement on
 its own that fails does not take the rest with it, BEGIN, COMMIT and ROLLBACK sent through ``execute`` are translated,
-and a commit checks deferred constraints. Statements made by ``prepare()`` are sent as they are.
+and a commit checks deferred constraints.
 """
 
 # ruff: noqa: SLF001  a transaction can be replaced only from inside the driver
@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
 from podjig.errors import DefinitionError
 from podjig.isolation.postgres.rollback.ledger import DEFERRED, LOST, OUTER, ended_by_hand, sqlstate_of
@@ -42,23 +43,43 @@ class _Rollback:
                 return translated
         return str(await self._podjig.guard(super().execute, query, *args, timeout=timeout))  # type: ignore[misc]
 
+    async def prepare(self, *args: Any, **kwargs: Any) -> Any:
+        statement = await self._podjig.guard(super().prepare, *args, **kwargs)  # type: ignore[misc]
+        statement.__class__ = self._podjig.statement_class(type(statement))
+        return statement
+
     def transaction(self, **kwargs: Any) -> Any:  # noqa: ARG002  a savepoint has no isolation level of its own
         return super().transaction()  # type: ignore[misc]
 
 
-def _guarded(name: str) -> Callable[..., Awaitable[Any]]:
+class _Statement:
+    """Put in front of the class of a statement that was prepared meanwhile."""
+
+    __slots__ = ()
+
+    _podjig: AsyncpgRollback
+
+
+def _guard(kind: type, of: type, *names: str) -> None:
+    """Have methods of a class guarded, as far as this release of asyncpg has them."""
+    for name in names:
+        if hasattr(of, name):
+            setattr(kind, name, _guarded(kind, name))
+
+
+def _guarded(kind: type, name: str) -> Callable[..., Awaitable[Any]]:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         rollback: AsyncpgRollback = self._podjig
-        return await rollback.guard(getattr(super(_Rollback, self), name), *args, **kwargs)
+        return await rollback.guard(getattr(super(kind, self), name), *args, **kwargs)
 
     method.__name__ = name
     return method
 
 
-for _name in ("executemany", "fetch", "fetchmany", "fetchrow", "fetchval", "copy_from_query", "copy_from_table",
-              "copy_records_to_table", "copy_to_table"):  # fmt: skip
-    if hasattr(asyncpg.Connection, _name):
-        setattr(_Rollback, _name, _guarded(_name))
+_FETCHES = ("executemany", "fetch", "fetchmany", "fetchrow", "fetchval")
+_guard(_Statement, PreparedStatement, *_FETCHES)
+_guard(_Rollback, asyncpg.Connection, *_FETCHES, "copy_from_query", "copy_from_table", "copy_records_to_table",
+       "copy_to_table")  # fmt: skip
 
 
 class AsyncpgRollback:
@@ -75,6 +96,8 @@ class AsyncpgRollback:
         self._deferred: tuple[str, ...] = ()
         self._open: list[str] = []  # the savepoints that stand for the user's transactions
         self._number = 0
+        self._over = False
+        self._statements: dict[type, type] = {}
 
     async def begin(self) -> None:
         """Begin.
@@ -105,6 +128,7 @@ class AsyncpgRollback:
         """
         connection = self._connection
         connection.__class__ = self._kind
+        self._over = True
         if connection.is_closed():
             return
         try:
@@ -147,7 +171,7 @@ class AsyncpgRollback:
 
     async def guard(self, call: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         """Make a call. Outside a transaction of the user's, its failure undoes only itself."""
-        if self._open:
+        if self._open or self._over:
             return await call(*args, **kwargs)
         name = f"{OUTER}_alone"
         await self._send(f"SAVEPOINT {name}")
@@ -158,6 +182,14 @@ class AsyncpgRollback:
             await self._send(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
             raise
         return result
+
+    def statement_class(self, kind: type) -> type:
+        """Return the class that a prepared statement is to have instead of its own."""
+        if kind not in self._statements:
+            self._statements[kind] = type(
+                f"Rollback{kind.__name__}", (_Statement, kind), {"__slots__": (), "_podjig": self}
+            )
+        return self._statements[kind]
 
     def _check(self) -> list[str]:
         if not self._deferred:

@@ -40,9 +40,10 @@ class KeptEngine:
         self._rollback: SqlalchemyRollback | None = None
 
     def begin(self, ledger: Ledger) -> Engine:
-        """Return the engine, as part of the transaction that a ledger is of."""
-        self._rollback = SqlalchemyRollback(self.engine)
-        self._rollback.join(self._connection, ledger)
+        """Return the engine, as part of the transaction that a ledger is of; it may be so already."""
+        if self._rollback is None:
+            self._rollback = SqlalchemyRollback(self.engine)
+            self._rollback.join(self._connection, ledger)
         return self.engine
 
     def end(self) -> None:

@@ -8,6 +8,7 @@ overriding these is what keeps every kind of cursor, COPY, pipelines and ``trans
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -116,6 +117,11 @@ class _Shared:
         status = self.pgconn.transaction_status
         if status == TransactionStatus.IDLE:
             raise ended_by_hand()
+        if status == TransactionStatus.ACTIVE and not self._pipeline:
+            raise IsolationError(
+                "a statement of another connection is under way, and in the mode 'rollback' all share one connection",
+                hint="await it first; or use mode='pool', where each test has a whole database",
+            )
         self._podjig.aborted(status == TransactionStatus.INERROR)
 
     def _send(self, statements: list[str]) -> _Steps:
@@ -220,6 +226,8 @@ class PsycopgRollback:
         self._pgconn = connection.pgconn
         self._deferred = deferred
         self.ledger: Ledger = Ledger()
+        self._listeners: list[list[Any]] = []
+        self._lock: asyncio.Lock | None = None
 
     def begin(self) -> None:
         """Begin.
@@ -237,17 +245,41 @@ class PsycopgRollback:
         if self._deferred is None:
             self._deferred = deferred_constraints(self._pgconn)
         self.ledger = Ledger(self._deferred)
+        self._listeners = [list(each) for each in self._heard()]
+        self._lock = None
         execute(self._pgconn, BEGIN)
 
     def connection(self, **settings: Any) -> Any:
-        """Return a connection that is part of the transaction: one of as many as are wanted.
+        """Return a connection that is part of the transaction, of the same kind: one of as many as are wanted.
 
         Args:
             settings: ``autocommit``, ``row_factory``, ``cursor_factory``, ``prepare_threshold``, ``context``, as for
                 ``psycopg.connect``.
+
+        Raises:
+            DefinitionError: Something else is among them.
         """
         kind = AsyncRollbackConnection if isinstance(self._connection, psycopg.AsyncConnection) else RollbackConnection
-        facade = kind.__new__(kind)
+        return self._facade(kind, settings)
+
+    def async_connection(self, **settings: Any) -> AsyncRollbackConnection:
+        """Return an asynchronous connection that is part of a synchronous one's transaction.
+
+        Args:
+            settings: As for :meth:`connection`.
+
+        Raises:
+            DefinitionError: Something else is among them.
+        """
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        factories = {"cursor_factory": psycopg.AsyncCursor, "server_cursor_factory": psycopg.AsyncServerCursor}
+        facade: AsyncRollbackConnection = self._facade(AsyncRollbackConnection, {**factories, **settings})
+        facade.lock = self._lock
+        return facade
+
+    def _facade(self, kind: type[Any], settings: dict[str, Any]) -> Any:
+        facade: Any = object.__new__(kind)
         facade.__dict__.update(self._connection.__dict__)  # the same lock, the same prepared statements
         facade.__dict__.update(_podjig=self.ledger, _podjig_closed=False, _num_transactions=0)
         context = settings.pop("context", None)
@@ -271,6 +303,9 @@ class PsycopgRollback:
             IsolationError: The transaction was ended by the code under test: something may have been kept.
         """
         self.ledger = Ledger()
+        for heard, before in zip(self._heard(), self._listeners):  # noqa: B905  not strict: begin() may have failed
+            heard.clear()
+            heard.extend(before)
         self._connection._prepared.clear()  # they may be about tables that are gone with the rollback
         if self._pgconn.status != psycopg.pq.ConnStatus.OK:
             return  # with the connection everything is gone
@@ -286,6 +321,14 @@ class PsycopgRollback:
         if state in LOST:
             raise ended_by_hand()
 
+
+    def _heard(self) -> list[Any]:
+        """Return the handlers of notices and notifications, and what waits for none: facades share them."""
+        found = (getattr(self._connection, name, None) for name in _HEARD)
+        return [each for each in found if each is not None]
+
+
+_HEARD = ("_notice_handlers", "_notify_handlers", "_notifies_backlog")  # the last since psycopg 3.2
 
 _SETTINGS = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
 
