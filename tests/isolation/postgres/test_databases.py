@@ -27,6 +27,9 @@ from podjig.isolation.postgres.server import PostgresServer
 from podjig.isolation.postgres.template import ensure_template
 from podjig.isolation.protocol import Leftover
 
+LOCAL = ["template", "rollback", "truncate"]
+"""The modes that make their databases in the test's own process."""
+
 CLONES = "SELECT datname FROM pg_database WHERE datname ~ '^podjig_(?!pool_).*[0-9a-f]{8}x[0-9]+$' ORDER BY 1"
 
 
@@ -194,13 +197,17 @@ def test_what_a_test_leaves_open_is_named_and_in_nobodys_way(databases: Postgres
     idle.close()
 
 
-def test_roles_do_not_leak_into_the_next_test(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
-    with databases.database("test_roles") as database, database.connect() as connection:
-        connection.execute("CREATE ROLE of_a_test; GRANT SELECT ON users TO of_a_test")
-    assert ask(server, "SELECT 1 FROM pg_roles WHERE rolname = 'of_a_test'") == []
-    assert [(each.requester, each.what) for each in databases.leftovers()] == [
-        ("test_roles", "a new role ('of_a_test') of the whole server")
-    ]
+@pytest.mark.parametrize("mode", ["template", "truncate"])
+def test_roles_do_not_leak_into_the_next_test(ask: Ask, server: PostgresServer, mode: str) -> None:
+    with PostgresDatabases(server, migrate=schema, mode=mode) as databases:
+        with databases.database("test_roles") as database, database.connect() as connection:
+            connection.execute("CREATE ROLE of_a_test; GRANT SELECT ON users TO of_a_test")
+        assert ask(server, "SELECT 1 FROM pg_roles WHERE rolname = 'of_a_test'") == []
+        assert [(each.requester, each.what) for each in databases.leftovers()] == [
+            ("test_roles", "a new role ('of_a_test') of the whole server")
+        ]
+        with databases.database() as database:
+            assert names(database) == ["seed"]
 
 
 @pytest.mark.parametrize("mode", ["pool", "template"])
@@ -262,20 +269,34 @@ def test_giving_up_a_database_twice_is_fine(databases: PostgresDatabases) -> Non
 KILLED = """
 import os, sys
 from podjig.isolation.postgres.databases import PostgresDatabases
-databases = PostgresDatabases(sys.argv[1], mode="template")
+databases = PostgresDatabases(sys.argv[1], mode=sys.argv[2])
 print(databases.acquire("killed").name, flush=True)
 os.kill(os.getpid(), 9)
 """
 
 
-def test_what_a_killed_process_left_is_dropped_by_the_next(server: PostgresServer, ask: Ask) -> None:
-    command = [sys.executable, "-c", KILLED, server.url(server.dbname)]
+@pytest.mark.parametrize("mode", LOCAL)
+def test_what_a_killed_process_left_is_dropped_by_the_next(server: PostgresServer, ask: Ask, mode: str) -> None:
+    command = [sys.executable, "-c", KILLED, server.url(server.dbname), mode]
     left = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
     assert left in ask(server, CLONES)
-    gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'podjig' AND pid <> pg_backend_pid()"
+    gone = (
+        "SELECT count(*) FROM pg_stat_activity WHERE (application_name = 'podjig' OR starts_with(datname, 'podjig_'))"
+        " AND pid <> pg_backend_pid()"
+    )
     assert eventually(lambda: ask(server, gone) == [0])
-    with PostgresDatabases(server, mode="template") as databases, databases.database() as database:
+    with PostgresDatabases(server, mode=mode) as databases, databases.database() as database:
         assert ask(server, CLONES) == [database.name]
+
+
+@pytest.mark.parametrize("mode", LOCAL)
+def test_what_is_kept_is_not_taken_for_left(server: PostgresServer, ask: Ask, mode: str) -> None:
+    with PostgresDatabases(server, mode=mode) as databases:
+        kept = databases.acquire("test_that_failed")
+        databases.release(kept, keep=True)
+    with PostgresDatabases(server, mode=mode) as databases, databases.database():
+        assert kept.name in ask(server, CLONES)
+    ask(server, f"DROP DATABASE {kept.name}")
 
 
 def test_a_forked_child_has_databases_of_its_own(
@@ -345,9 +366,10 @@ def test_a_migration_that_fails_fails_each_test_but_runs_once_and_leaves_nothing
     assert len(runs) == 1
 
 
-def test_too_few_connections_for_the_workers_are_counted(server: PostgresServer) -> None:
-    databases = PostgresDatabases(server, mode="template", workers=50)
-    with pytest.raises(IsolationError, match=r"50 x \(2 of podjig"):
+@pytest.mark.parametrize("mode", MODES)
+def test_too_few_connections_for_the_workers_are_counted(server: PostgresServer, mode: str) -> None:
+    databases = PostgresDatabases(server, mode=mode, workers=50)
+    with pytest.raises(IsolationError, match=r"50 x \(\d of podjig \+ \d of a test\)"):
         databases.acquire()
     databases.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from sqlalchemy import text
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from podjig.errors import DefinitionError, IsolationError
@@ -80,6 +82,61 @@ class TestADatabase:
                     found = connection.execute("SELECT name FROM person WHERE name <> 'eve' ORDER BY 1")
                     assert found.fetchall() == [{"name": "ada"}, {"name": "cyd"}]
 
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+    async def test_is_seen_alike_by_asynchronous_connections(self, databases: PostgresDatabases) -> None:
+        for _ in range(2):
+            with databases.database() as database:
+                with database.connect() as connection:
+                    connection.execute("INSERT INTO person VALUES ('ada')")
+                async with await database.aconnect(row_factory=dict_row) as mine:
+                    found = await (await mine.execute("SELECT name FROM person ORDER BY 1")).fetchall()
+                    assert [row["name"] for row in found] == ["ada", "eve"]
+                    await mine.execute("INSERT INTO person VALUES ('bob')")
+                    await mine.rollback()
+                    async with mine.transaction():
+                        await mine.execute("INSERT INTO person VALUES ('cyd')")
+                with database.connect() as connection:
+                    assert people(connection) == ["ada", "cyd", "eve"]
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+    async def test_refuses_a_synchronous_statement_amid_asynchronous_ones(
+        self, databases: PostgresDatabases
+    ) -> None:
+        with databases.database() as database:
+            one, other = [await database.aconnect(autocommit=True) for _ in range(2)]
+            late = [asyncio.create_task(each.execute("SELECT pg_sleep(0.2)")) for each in (one, other)]
+            await asyncio.sleep(0.05)
+            refused = database.connect()
+            with pytest.raises(IsolationError, match="another connection is under"):
+                refused.execute("SELECT 1")
+            await asyncio.gather(*late)
+            with database.connect() as connection:
+                assert people(connection) == ["eve"]
+
+    def test_does_not_let_an_engine_outlive_its_test_however_often_it_is_asked_for(self, databases: Any) -> None:
+        for _ in range(2):
+            with databases.database() as database:
+                engine = database.engine()
+                session = Session(engine)
+                assert people(session) == ["eve"]
+                assert database.engine() is engine
+            with databases.database(), pytest.raises(StatementError, match="a test that is over"):
+                people(session)
+            session.close()
+
+    def test_does_not_let_handlers_outlive_their_test(self, databases: PostgresDatabases) -> None:
+        heard: list[str] = []
+        notice = "DO $$ BEGIN RAISE NOTICE 'hello'; END $$"
+        for _ in range(2):
+            with databases.database() as database, database.connect() as connection:
+                connection.execute(notice)
+                connection.add_notice_handler(lambda diagnostic: heard.append(str(diagnostic.message_primary)))
+                connection.add_notify_handler(print)
+                connection.execute(notice)
+        assert heard == ["hello", "hello"]
+
     def test_has_no_url(self, databases: PostgresDatabases) -> None:
         with databases.database() as database:
             for what in ("url", "dsn"):
@@ -117,20 +174,34 @@ class TestADatabase:
                     other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
 
 
-def test_a_transaction_ended_by_sql_is_told_of_and_its_database_not_used_again(
+def test_a_transaction_ended_by_sql_fails_and_its_database_is_not_used_again(
     server: PostgresServer, unchanged: None
 ) -> None:
     with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
-        with databases.database("test_of_mine") as first, first.connect() as connection:
+        first = databases.acquire("test_of_mine")
+        with first.connect() as connection:
             connection.execute("DELETE FROM person")
             connection.execute("COMMIT")
             connection.close()
-        (left,) = databases.leftovers()
-        assert left.requester == "test_of_mine"
-        assert "sent as SQL" in left.what
+        with pytest.raises(IsolationError, match=r"COMMIT.* sent as SQL"):
+            databases.release(first)
         with databases.database() as second, second.connect() as connection:
             assert second.name != first.name
             assert people(connection) == ["eve"]
+
+
+def test_a_clone_that_refuses_connections_is_not_left_and_the_error_is_ours(
+    server: PostgresServer, unchanged: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: PostgresServer, dbname: str | None = None, **parameters: Any) -> Any:
+        return connect(self, dbname, **parameters, **({"options": "-c nonsense=1"} if dbname else {}))
+
+    connect = PostgresServer.connect
+    with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
+        monkeypatch.setattr(PostgresServer, "connect", refuse)
+        with pytest.raises(IsolationError, match="nonsense"):
+            databases.acquire()
+        monkeypatch.undo()
 
 
 def test_what_is_kept_can_be_looked_at(server: PostgresServer) -> None:

@@ -13,13 +13,16 @@ FOR_A_TEST = 2
 """Connections that one test may well have at once: its own, and that of the application under test."""
 
 
-def check_capacity(connection: Connection[Any], *, workers: int, ours: int, shared: int = 0) -> None:
+def check_capacity(
+    connection: Connection[Any], *, workers: int, ours: int, of_a_test: int = FOR_A_TEST, shared: int = 0
+) -> None:
     """Make sure that a server admits enough connections.
 
     Args:
         connection: To the server.
         workers: Test processes that share it.
         ours: Connections that podjig has for each of them.
+        of_a_test: ... and a test besides.
         shared: ... and for all of them together.
 
     Raises:
@@ -31,10 +34,10 @@ def check_capacity(connection: Connection[Any], *, workers: int, ours: int, shar
     ).fetchone()
     assert row is not None
     most, *reserved = row
-    needed = workers * (ours + FOR_A_TEST) + shared
+    needed = workers * (ours + of_a_test) + shared
     if needed > most - sum(reserved):
         raise IsolationError(
             f"the PostgreSQL server admits {most} connections, of which {sum(reserved)} are reserved, but {needed} may"
-            f" be needed: {workers} x ({ours} of podjig + {FOR_A_TEST} of a test) + {shared}",
+            f" be needed: {workers} x ({ours} of podjig + {of_a_test} of a test) + {shared}",
             hint=f"with_server_settings(max_connections={max(100, needed + sum(reserved))}), or fewer workers (-n)",
         )

@@ -10,12 +10,12 @@ from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.server import PostgresServer
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import AsyncConnection, Connection
     from sqlalchemy import Engine
 
 
 class RollbackDatabase(PostgresDatabase):
-    """A clean database that is one test's own, as long as it uses :meth:`connect` and :meth:`engine`.
+    """A clean database that is one test's own, as long as it uses :meth:`connect`, :meth:`aconnect` and :meth:`engine`.
 
     Whoever connects by himself is outside the transaction, sees nothing of the test's work and what he commits would
     stay. So there are no URLs.
@@ -27,6 +27,7 @@ class RollbackDatabase(PostgresDatabase):
         name: str,
         *,
         connect: Callable[..., Connection[Any]],
+        aconnect: Callable[..., AsyncConnection[Any]],
         engine: Callable[[], Engine],
     ) -> None:
         """Describe a database.
@@ -35,10 +36,12 @@ class RollbackDatabase(PostgresDatabase):
             server: Its server.
             name: Its name.
             connect: Gives a connection inside the transaction.
+            aconnect: Gives an asynchronous one.
             engine: Gives an engine all of whose connections are.
         """
         super().__init__(server, name)
         self._connect = connect
+        self._aconnect = aconnect
         self._engine = engine
         self._over = False
 
@@ -56,6 +59,22 @@ class RollbackDatabase(PostgresDatabase):
         """
         self._check()
         return self._connect(**kwargs)
+
+    async def aconnect(self, **kwargs: Any) -> AsyncConnection[Any]:
+        """Return an asynchronous psycopg 3 connection inside the transaction, as :meth:`connect` a synchronous one.
+
+        Only one statement of all connections is under way at a time: asynchronous ones wait for each other, a
+        synchronous one in between is refused.
+
+        Args:
+            kwargs: As for :meth:`connect`.
+
+        Raises:
+            DefinitionError: Something else is asked for: the connection is open already.
+            IsolationError: The test is over.
+        """
+        self._check()
+        return self._aconnect(**kwargs)
 
     def engine(self) -> Engine:
         """Return a SQLAlchemy engine all of whose connections are inside the transaction. It needs no ``dispose()``.
@@ -75,7 +94,7 @@ class RollbackDatabase(PostgresDatabase):
         raise IsolationError(
             f"database {self.name!r} has no URL in the mode 'rollback': another connection would neither see what the "
             "test did nor be rolled back",
-            hint="use connect() or engine(); or mode='pool', where each test has a whole database",
+            hint="use connect(), aconnect() or engine(); or mode='pool', where each test has a whole database",
         )
 
     def end(self) -> None:

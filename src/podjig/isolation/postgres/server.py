@@ -141,8 +141,12 @@ class PostgresServer:
         address = {"host": self.socket, "port": self.inside} if self.socket else {"host": self.host, "port": self.port}
         return {**dict(self.options), **address, "user": self.user, "password": self.password, "dbname": dbname}
 
-    def connect(self, dbname: str | None = None) -> Connection[Any]:
+    def connect(self, dbname: str | None = None, **parameters: Any) -> Connection[Any]:
         """Return an autocommit connection for podjig's own use, to ``dbname`` or else to the server's own database.
+
+        Args:
+            dbname: The database.
+            parameters: For ``psycopg.connect``, where others are wanted.
 
         Raises:
             PodjigError: psycopg is not installed.
@@ -152,7 +156,7 @@ class PostgresServer:
         target = dbname or self.dbname
         try:
             connection: Connection[Any] = library.connect(
-                **self.parameters(target), autocommit=True, application_name=APPLICATION
+                **{**self.parameters(target), "autocommit": True, "application_name": APPLICATION, **parameters}
             )
         except library.Error as error:
             raise IsolationError(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from podjig.isolation.postgres.clone import clone
+from podjig.isolation.postgres.cloning import CloningDatabases
 from podjig.isolation.postgres.contents import Contents
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.drop import GRACE
-from podjig.isolation.postgres.dropper import Dropper
 from podjig.isolation.postgres.leftovers import InUse, look
-from podjig.isolation.postgres.migration.protocol import Migration
-from podjig.isolation.postgres.names import database_name
 from podjig.isolation.postgres.server import PostgresServer
-from podjig.isolation.postgres.template import ensure_template
-from podjig.isolation.protocol import Leftover
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -30,109 +24,61 @@ _LOCKS = """
 """
 
 
-class TruncateDatabases:
+class TruncateDatabases(CloningDatabases["_Reused"]):
     """Clones of one template, used again and again. A test costs what looking takes, and what it wrote.
 
     What it guarantees: every table, sequence and large object is as migrated, whoever wrote to it and how. After DDL,
     or where something is left in the middle (an idle transaction, a running query, an advisory lock, a prepared
     transaction, a replication slot), the database is dropped and the next test has another; what was left is told of.
+    So it is after a change of the whole server (roles, its settings), which is undone as in the mode ``template``.
     Connections that are idle may stay open, like those of an application's pool, and keep their own session's settings
-    and temporary tables. What is the whole server's (roles, its settings) is not given back.
+    and temporary tables.
     """
 
-    def __init__(
-        self,
-        server: PostgresServer,
-        *,
-        migration: Migration,
-        worker: str = "",
-        workers: int = 1,  # noqa: ARG002  every way takes the same
-    ) -> None:
-        """Remember what to clone.
-
-        Args:
-            server: The server.
-            migration: What makes the schema.
-            worker: This process's name among those that share the server.
-            workers: How many they are.
-        """
-        self._server = server
-        self._migration = migration
-        self._worker = worker
-        self._template: str | None = None
-        self._free: list[_Reused] = []
-        self._given: dict[int, tuple[_Reused, PostgresDatabase, str]] = {}
-        self._inherited: list[object] = []
-        self._begin()
+    _ours = 4  # the one that clones, the one that drops, and two to the database
 
     def acquire(self, requester: str = "") -> PostgresDatabase:
-        """Return the database, as migrated; another one if it is given out already."""
-        if os.getpid() != self._owner:
-            self._begin()  # a forked child: what it inherited is its parent's
-        reused = self._free.pop() if self._free else self._make()
+        """Return the database, as migrated; another one if it is given out already.
+
+        Raises:
+            MigrationError: The migration failed.
+            IsolationError: There is none to be had.
+        """
+        if self._is_inherited:
+            self._begin()
+        reused = self._free.pop() if self._free else self._opened()
         state = PostgresDatabase(self._server, reused.name)
-        self._given[id(state)] = reused, state, requester
+        self._give(state, reused, requester, self._enter())
         return state
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
         """Bring the database back to what it was."""
-        if os.getpid() != self._owner or id(state) not in self._given:
+        given = self._taken(state)
+        if given is None:
             return
-        reused, _, requester = self._given.pop(id(state))
+        dropped = self._leave(given, keep=keep)
         if keep:
-            reused.close()
-        elif reused.restore():
-            self._free.append(reused)
-        else:
-            self._discard(reused, requester)
+            self._keep(given.clone, given.requester)
+        elif not dropped:
+            if given.clone.restore():
+                self._free.append(given.clone)
+            else:
+                self._discard(given.clone, given.requester)
 
-    def leftovers(self) -> list[Leftover]:
-        """Return what was found in databases when they were dropped."""
-        return self._dropper.leftovers()
-
-    def close(self) -> None:
-        """Drop the databases but those kept."""
-        if os.getpid() != self._owner:
-            return
-        for reused, _, requester in self._given.values():
-            self._discard(reused, requester)
-        self._given.clear()
-        while self._free:
-            self._discard(self._free.pop(), "")
-        self._dropper.close()
-
-    def _make(self) -> _Reused:
-        if self._template is None:
-            self._template = ensure_template(self._server, self._migration)
-        name = database_name(self._worker)
-        connection = self._server.connect()
-        try:
-            clone(connection, self._template, name)
-        finally:
-            connection.close()
+    def _opened(self) -> _Reused:
+        name = self._made(self._worker)
         try:
             return _Reused(self._server, name)
         except BaseException:
             self._dropper.drop(name, "")
             raise
 
-    def _discard(self, reused: _Reused, requester: str) -> None:
-        reused.close()
-        self._dropper.drop(reused.name, requester)
-
-    def _begin(self) -> None:
-        """Begin in this process. What a fork left us is kept unused: it is our parent's to close."""
-        self._owner = os.getpid()
-        self._inherited += [self._free, self._given]
-        self._free, self._given = [], {}
-        self._dropper = Dropper(self._server)
-
 
 class _Reused:
     """A database, two connections to it and its contents."""
 
     def __init__(self, server: PostgresServer, name: str) -> None:
-        self.name = name
+        self.name: str = name
         self._connection: Connection[Any] = server.connect(name)
         self._writer: Connection[Any] = server.connect(name)
         self._contents = Contents(self._connection, self._writer)
