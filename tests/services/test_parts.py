@@ -84,9 +84,9 @@ def test_each_worker_has_its_own_index(redis: RedisContainer) -> None:
 
 
 def test_redis_says_that_it_has_too_few_databases(redis: RedisContainer) -> None:
-    with pytest.raises(ContainerError, match=r"has 16 databases, too few for worker 'gw16'") as caught:
-        redis.partition("gw16")
-    assert "with_server_settings(databases=17)" in caught.value.hint
+    with pytest.raises(ContainerError, match=r"has 64 databases, too few for worker 'gw64'") as caught:
+        redis.partition("gw64")
+    assert "with_server_settings(databases=65)" in caught.value.hint
     with pytest.raises(ContainerError, match="has no number"):
         redis.partition("main")
 

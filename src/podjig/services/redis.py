@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SCHEMES = ("redis", "valkey")
 """Schemes that a URL may have; clients read both alike."""
 
-TEST_PROFILE = {"save": "", "appendonly": "no"}
-"""Server settings for data that need not survive the server."""
+TEST_PROFILE = {"save": "", "appendonly": "no", "databases": "64"}
+"""Server settings for data that need not survive the server, and enough databases for many workers and their tests."""
 
 
 class RedisContainer(GenericContainer):

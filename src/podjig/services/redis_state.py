@@ -9,12 +9,15 @@ from typing import Any
 from podjig.errors import ContainerError, ServerRefusal
 from podjig.services.redis_wire import RedisWire
 
+CLAIM = "podjig-index-"
+"""What the name of a connection begins with whose database is given to tests; its index follows."""
+
 
 def index_of(wire: RedisWire, worker: str) -> int:
     """Return the index of a worker's database: its number.
 
     Raises:
-        ContainerError: The worker has no number, or the server not so many databases.
+        ContainerError: The worker has no number, or the server not so many databases that are free.
     """
     number = re.search(r"\d+$", worker)
     if number is None:
@@ -22,11 +25,17 @@ def index_of(wire: RedisWire, worker: str) -> int:
             f"worker {worker!r} has no number, and databases of Redis have no other name",
             hint="name workers like 'gw0', 'gw1'",
         )
-    databases = int(wire.run(("CONFIG", "GET", "databases"))[0][1])
+    (_, count), clients = wire.run(("CONFIG", "GET", "databases"), ("CLIENT", "LIST"))
+    databases = int(count)
     if int(number[0]) >= databases:
         raise ContainerError(
             f"Redis has {databases} databases, too few for worker {worker!r}",
             hint=f"with_server_settings(databases={int(number[0]) + 1}), or a server for each worker",
+        )
+    if f" name={CLAIM}{number[0]} " in clients:
+        raise ContainerError(
+            f"Redis has {databases} databases, too few for worker {worker!r} beside those that tests have",
+            hint=f"with_server_settings(databases={2 * databases}), or a server for each worker",
         )
     return int(number[0])
 

@@ -12,7 +12,7 @@ from podjig import RedisContainer
 @pytest.fixture(scope="session")
 def container() -> Iterator[RedisContainer]:
     """A server with few databases."""
-    with RedisContainer("redis:8").with_server_settings(databases=4) as started:
+    with RedisContainer("redis:8").with_server_settings(databases=8) as started:
         yield started
 
 

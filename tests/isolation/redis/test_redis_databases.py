@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,8 +17,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from podjig import RedisContainer
-from podjig.errors import DefinitionError, IsolationError
+from podjig.errors import ContainerError, DefinitionError, IsolationError
+from podjig.isolation.redis.claim import Claim
 from podjig.isolation.redis.databases import RedisDatabases
+from podjig.isolation.redis.server import Line, RedisServer
 
 pytestmark = pytest.mark.xdist_group("redis-isolation")
 
@@ -33,13 +37,37 @@ class TestByIndex:
         for size in (0, 1, 2000, 0):
             with databases.database() as database:
                 assert database.client.dbsize() == 0
-                assert database.index == 0
+                assert database.index == 7
                 database.client.mset({f"key {number}": number for number in range(size)} or {"one": 1})
 
-    def test_a_worker_has_the_index_of_its_number(self, container: RedisContainer) -> None:
+    def test_a_worker_has_an_index_by_its_number(self, container: RedisContainer) -> None:
         with RedisDatabases(container, worker="gw2", workers=3) as databases, databases.database() as database:
-            assert database.index == 2
-            assert database.url.endswith("/2")
+            assert database.index == 5
+            assert database.url.endswith("/5")
+
+    def test_what_the_containers_own_url_leads_to_is_not_touched(self, container: RedisContainer) -> None:
+        parts = [RedisContainer("redis:8").attach(container.id).partition(f"gw{number}") for number in range(2)]
+        clients = [part.get_client() for part in parts]
+        for number, client in enumerate(clients):
+            client.set("seed", number)
+        ids = [client.client_id() for client in clients]
+        with RedisDatabases(parts[0], worker="gw0", workers=2) as one, RedisDatabases(parts[0], worker="gw0") as other:
+            for _ in range(2):
+                with one.database(), other.database(), one.database() as database:
+                    assert database.client.dbsize() == 0
+                    database.client.set("key", "value")
+            left = [*one.leftovers(), *other.leftovers()]
+        assert [*left, *one.leftovers(), *other.leftovers()] == []
+        for number, client in enumerate(clients):
+            assert client.get("seed") == str(number).encode()
+            assert client.client_id() == ids[number], "its connection was ended"
+            client.flushdb()
+            client.close()
+
+    def test_a_part_is_refused_that_a_test_has(self, container: RedisContainer) -> None:
+        with RedisDatabases(container) as databases, databases.database() as database:
+            with pytest.raises(ContainerError, match="too few for worker 'gw7' beside those that tests have"):
+                RedisContainer("redis:8").attach(container.id).partition(f"gw{database.index}")
 
     def test_two_of_them_never_have_the_same(self, container: RedisContainer) -> None:
         with RedisDatabases(container, worker="gw1") as one, RedisDatabases(container, worker="gw1") as other:
@@ -50,18 +78,53 @@ class TestByIndex:
 
     def test_a_replaced_worker_takes_over_a_free_index(self, container: RedisContainer) -> None:
         with RedisDatabases(container, worker="gw7", workers=2) as databases, databases.database() as database:
-            assert database.index == 3
+            assert database.index == 6
+
+    def test_who_looked_before_another_claimed_does_not_claim_the_same(
+        self, container: RedisContainer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = RedisServer.of(container)
+        younger: list[Claim] = []
+
+        def ask(line: Line, *commands: Any) -> list[Any]:
+            answers = original(line, *commands)
+            if commands == (("CLIENT", "LIST"),) and not younger:
+                monkeypatch.undo()
+                younger.append(Claim(server, number=0, workers=1))
+            return answers
+
+        original = Line.ask
+        monkeypatch.setattr(Line, "ask", ask)
+        elder = Claim(server, number=0, workers=1)
+        assert (younger[0].index, elder.index) == (7, 6)
+        for claim in (elder, *younger):
+            claim.close()
+
+    def test_many_who_claim_at_once_have_one_each(self, container: RedisContainer) -> None:
+        server = RedisServer.of(container)
+        with ThreadPoolExecutor(7) as threads:
+            for _ in range(20):
+                barrier = threading.Barrier(7)
+
+                def claim(_: int, barrier: threading.Barrier = barrier) -> Claim:
+                    barrier.wait(10)
+                    return Claim(server, number=0, workers=1)
+
+                claims = list(threads.map(claim, range(7)))
+                assert sorted(each.index for each in claims) == [1, 2, 3, 4, 5, 6, 7]
+                for each in claims:
+                    each.close()
 
     def test_more_workers_than_databases_are_refused_with_the_numbers(self, container: RedisContainer) -> None:
         with RedisDatabases(container, workers=6) as databases:
-            with pytest.raises(IsolationError, match=r"has 4 databases, and 6 processes.*\n.*databases=64.*prefix"):
+            with pytest.raises(IsolationError, match=r"has 8 .* which 6 .* and 6 processes.*\n.*databases=64.*prefix"):
                 databases.acquire()
 
     def test_no_database_left_is_said_with_why(self, container: RedisContainer) -> None:
         with RedisDatabases(container) as databases:
-            for _ in range(4):
+            for _ in range(7):
                 databases.acquire()
-            with pytest.raises(IsolationError, match="no database left of its 4: 0 is in use, 1 is in use"):
+            with pytest.raises(IsolationError, match="no database left of its 8: 1 is in use, 2 is in use"):
                 databases.acquire()
 
     def test_all_ways_to_connect_lead_to_the_same(self, guarded_container: RedisContainer) -> None:
@@ -99,19 +162,33 @@ class TestByIndex:
                     pass
             thread.join(10)
             assert not thread.is_alive()
-            left = databases.leftovers()
-            assert {each.requester for each in left} == {"test_of_mine"}
-            words = " ".join(each.what for each in left)
-            assert len(left) == 3, words
+            told = databases.leftovers()
+            assert ["blocked in BLPOP" in each.what for each in told] == [True]
+            began = time.monotonic()
+            tests = 0
+            while len(told) < 3 and time.monotonic() < began + 10:
+                tests += 1
+                with databases.database("another_test"):
+                    pass
+                told += databases.leftovers()
+            assert tests > 10, "tests waited for the connections"
+            assert {each.requester for each in told} == {"test_of_mine"}
+            words = " ".join(each.what for each in told)
+            assert len(told) == 3, words
             assert "'lazy', idle after PING" in words
             assert "subscribed" in words
-            assert "blocked in BLPOP" in words
-            with databases.database():
-                pass
-            assert databases.leftovers() == []
+        assert databases.leftovers() == []
         for client in (idle, waiting):
             client.close()
         listener.close()
+
+    def test_what_the_last_test_left_open_is_told_of_at_the_end(self, container: RedisContainer) -> None:
+        with RedisDatabases(container) as databases, databases.database("test_of_mine") as database:
+            idle = database.connect()
+            idle.ping()
+        (left,) = databases.leftovers()
+        assert left.requester == "test_of_mine"
+        idle.close()
 
     def test_connections_that_were_closed_are_nothing_to_tell(self, databases: RedisDatabases) -> None:
         for _ in range(20):
@@ -208,7 +285,7 @@ class TestByServer:
     def test_each_test_has_a_whole_one(self, guarded_container: RedisContainer) -> None:
         with RedisDatabases(guarded_container, mode="server") as databases:
             with databases.database() as database:
-                assert database.client.config_get("databases") == {"databases": "16"}
+                assert database.client.config_get("databases") == {"databases": "64"}
                 database.client.config_set("maxmemory", 123456789)
                 assert database.port != guarded_container.get_exposed_port(6379)
             with guarded_container.get_client() as client:
@@ -225,6 +302,8 @@ class TestByServer:
         ("redis://localhost", {"mode": "truncate"}, r"unknown mode 'truncate'.*\n.*index, prefix, server"),
         ("redis://localhost", {"workers": 0}, "workers is 0"),
         ("postgresql://localhost", {}, "is no Redis server"),
+        ("rediss://:secret@localhost", {}, r"'rediss://:\*\*\*@localhost' is no Redis server"),
+        ("redis://me:secret@localhost:abc", {}, r"'redis://me:\*\*\*@localhost:abc' of a Redis server cannot be read"),
         (None, {}, "is no Redis server"),
     ],
 )

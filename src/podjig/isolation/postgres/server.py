@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from podjig.errors import DefinitionError, IsolationError, PodjigError
+from podjig.isolation.masking import shown
 from podjig.isolation.postgres.driver import psycopg
 from podjig.services.postgres import PostgresContainer
 
@@ -71,7 +71,7 @@ class PostgresServer:
         if isinstance(server, str) and server.partition("://")[0].partition("+")[0] in ("postgresql", "postgres"):
             return cls._of_url(server)
         raise DefinitionError(
-            f"{_shown(server)} is no PostgreSQL server",
+            f"{shown(server)} is no PostgreSQL server",
             hint="give a started PostgresContainer, or a URL like 'postgresql://user:password@localhost:5432/name'",
         )
 
@@ -104,13 +104,13 @@ class PostgresServer:
             port = int(found.pop("port", "5432").partition(",")[0] or 5432)
         except (library.Error, ValueError) as error:
             raise DefinitionError(
-                f"the URL {_shown(url)} of a PostgreSQL server cannot be read: {str(error).strip()}",
+                f"the URL {shown(url)} of a PostgreSQL server cannot be read: {str(error).strip()}",
                 hint="percent-encode special characters of the user, password and name",
             ) from None
         host = found.pop("host", "localhost")
         if "," in host:
             raise DefinitionError(
-                f"the URL {_shown(url)} names several servers", hint="name the one whose databases are to be used"
+                f"the URL {shown(url)} names several servers", hint="name the one whose databases are to be used"
             )
         user = found.pop("user", "postgres")
         return cls(
@@ -180,11 +180,6 @@ class PostgresServer:
         """Which server it is, for messages."""
         where = f"{self.host}:{self.port}"
         return f"PostgreSQL in container {self.container} ({where})" if self.container else f"PostgreSQL at {where}"
-
-
-def _shown(server: object) -> str:
-    """Return what was given for a server as a message may show it: without a URL's password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", repr(server))
 
 
 def _admits(server: PostgresServer) -> bool:

@@ -37,18 +37,23 @@ class Client:
         return bool(self.activity)
 
     @property
+    def is_blocked(self) -> bool:
+        """Whether it waits for what somebody will write."""
+        return "b" in self.fields.get("flags", "")
+
+    @property
     def activity(self) -> str:
         """What it is in the middle of, in words; empty for nothing."""
-        fields, flags = self.fields, self.fields.get("flags", "")
+        fields = self.fields
         if any(fields.get(name, "0") != "0" for name in ("sub", "psub", "ssub")):
             return "subscribed"
-        if "b" in flags:
+        if self.is_blocked:
             return f"blocked in {fields.get('cmd', '').upper()}"
         if fields.get("multi", "-1") != "-1":
             return "in a MULTI transaction"
         if fields.get("watch", "0") != "0":
             return "watching keys"
-        return "monitoring" if "O" in flags else ""
+        return "monitoring" if "O" in fields.get("flags", "") else ""
 
     def __str__(self) -> str:
         name = f"{self.name!r}, " if self.name else ""

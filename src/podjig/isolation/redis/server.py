@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from podjig.errors import DefinitionError, IsolationError
+from podjig.isolation.masking import shown
 from podjig.isolation.redis.driver import redis
 from podjig.services.redis import SCHEMES, RedisContainer
 
@@ -21,6 +22,7 @@ class RedisServer:
         port: The port there.
         username: Who to log in as; empty for the default user.
         password: That user's password; empty for none.
+        own: The database to which its own URL leads, if that names one: not to be given to tests.
         container: Its container, if we know it: then all that it holds is tests'.
     """
 
@@ -28,6 +30,7 @@ class RedisServer:
     port: int
     username: str = ""
     password: str = field(default="", repr=False)
+    own: int | None = None
     container: RedisContainer | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -45,20 +48,46 @@ class RedisServer:
                 host=server.get_container_host_ip(),
                 port=server.get_exposed_port(server.port),
                 password=server.password or "",
+                own=_index_of(server.get_connection_url()),
                 container=server,
             )
         if isinstance(server, str) and server.partition("://")[0] in SCHEMES:
-            parts = urlsplit(server)
-            return cls(
-                host=parts.hostname or "localhost",
-                port=parts.port or 6379,
-                username=unquote(parts.username or ""),
-                password=unquote(parts.password or ""),
-            )
+            return cls._of_url(server)
         raise DefinitionError(
-            f"{server!r} is no Redis server",
+            f"{shown(server)} is no Redis server",
             hint="give a started RedisContainer, or a URL like 'redis://:password@localhost:6379'",
         )
+
+    @classmethod
+    def _of_url(cls, url: str) -> RedisServer:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "localhost", parts.port or 6379
+        except ValueError as error:
+            raise DefinitionError(
+                f"the URL {shown(url)} of a Redis server cannot be read: {error}",
+                hint="percent-encode special characters of the user and password",
+            ) from None
+        return cls(
+            host=host,
+            port=port,
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            own=_index_of(url),
+        )
+
+    def free_indexes(self, count: int, workers: int) -> list[int]:
+        """Return the databases that tests may have, the best first.
+
+        Args:
+            count: How many the server has.
+            workers: Processes that share it. Each may have a part of the container: the index of its number. More
+                numbers come up where a worker is replaced, so of a container the last databases are the best.
+        """
+        if self.container is None:
+            return [index for index in range(count) if index != self.own]
+        parts = {self.own, *range(workers if workers > 1 else 0)}
+        return [index for index in reversed(range(count)) if index not in parts]
 
     def url(self, index: int = 0) -> str:
         """Return the URL of one of its databases."""
@@ -79,6 +108,12 @@ class RedisServer:
     def description(self) -> str:
         """Which server it is, for messages."""
         return f"Redis at {self.host}:{self.port}"
+
+
+def _index_of(url: str) -> int | None:
+    """Return the database that a URL names."""
+    path = urlsplit(url).path.strip("/")
+    return int(path) if path.isdecimal() else None
 
 
 class Line:
