@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from podjig import ContainerError, GenericContainer, PostgresContainer, RedisContainer
+from podjig import ContainerError, GenericContainer, PostgresContainer, PostgresDatabases, RedisContainer
 from podjig.services.postgres_state import TEMPLATES
 
 
@@ -86,6 +86,39 @@ def test_templates_stay_with_the_roles_that_they_need(postgres: tuple[PostgresCo
         ("migrated",)
     ]
     run(server, f"ALTER DATABASE {name} IS_TEMPLATE false", f"DROP DATABASE {name}", "DROP ROLE migrated")
+
+
+RUNS: list[str] = []
+
+
+def with_roles(connection: psycopg.Connection[object]) -> None:
+    RUNS.append("with_roles")
+    connection.execute("CREATE TABLE sheet (x int); CREATE ROLE clerk LOGIN; CREATE ROLE guest")
+    connection.execute("GRANT SELECT ON sheet TO clerk")
+    connection.execute("ALTER SYSTEM SET work_mem = '7MB'")
+
+
+def plain(connection: psycopg.Connection[object]) -> None:
+    RUNS.append("plain")
+    connection.execute("CREATE TABLE sheet (x int)")
+
+
+def test_a_migration_that_made_roles_runs_again_and_another_does_not(
+    postgres: tuple[PostgresContainer, str],
+) -> None:
+    server, new = postgres
+    for _ in range(2):
+        for migrate in (with_roles, plain):
+            with PostgresDatabases(server, migrate=migrate, mode="template") as databases, databases.database():
+                pass
+        roles = "SELECT rolname FROM pg_roles WHERE rolname IN ('clerk', 'guest') ORDER BY 1"
+        assert run(server, roles) == [("clerk",), ("guest",)]
+        new = server.reset(new)
+        assert run(server, roles) == []
+        assert run(server, "SHOW work_mem") == [("4MB",)]
+    assert RUNS == ["with_roles", "plain", "with_roles"]
+    (left,) = run(server, f"SELECT datname FROM pg_database WHERE datname ~ '^{TEMPLATES}[0-9a-f]'")
+    run(server, f"ALTER DATABASE {left[0]} IS_TEMPLATE false", f"DROP DATABASE {left[0]}")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ _TEMPLATE_IN_USE = "55006"
 _EXISTS = ("42P04", "23505")  # the second where another makes it at the same moment
 _NEEDED = "2BP01"
 
+MADE = "on the server"
+"""By this name a template's comment, which is JSON, lists what its migration made beside it: roles, for instance."""
+
+_DATABASES = "SELECT datname, datistemplate, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY 1"
 _COUNTS = """SELECT datname, tup_inserted + tup_updated + tup_deleted, xact_commit + xact_rollback,
 to_jsonb(s) ->> 'sessions' FROM pg_stat_database s WHERE datname IS NOT NULL ORDER BY 1"""
 _SETTINGS = "SELECT md5(string_agg(concat_ws(' ', sourcefile, name, setting), ' ')) FROM pg_file_settings"
@@ -103,14 +107,12 @@ def reset(wire: PostgresWire, dbname: str, remembered: str) -> str:
     if wire.rows("SELECT system_identifier FROM pg_control_system()")[0][0] != memory["system"]:
         raise ContainerError("it is another server than the remembered one")
     _end_sessions(wire)
-    roles, databases = wire.run(
-        "SELECT rolname FROM pg_roles ORDER BY 1", "SELECT datname, datistemplate FROM pg_database ORDER BY 1"
-    )
+    roles, databases = wire.run("SELECT rolname FROM pg_roles ORDER BY 1", _DATABASES)
     before = _look(wire, dbname, memory)
     statements = []
-    for name, is_template in databases:
+    for name, is_template, comment in databases:
         assert name is not None
-        if name in memory["databases"] or name.startswith(TEMPLATES):
+        if name in memory["databases"] or (name.startswith(TEMPLATES) and not _made_more(comment)):
             continue
         if is_template == "t":
             statements.append(f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false")
@@ -136,6 +138,14 @@ def reset(wire: PostgresWire, dbname: str, remembered: str) -> str:
         if not same:
             raise ContainerError(f"something was changed that cannot be undone: {_TOLD[what]}")
     return json.dumps({**memory, **after})
+
+
+def _made_more(comment: str | None) -> bool:
+    """Whether the migration of a template made something that a reset takes away: then it has to run again."""
+    try:
+        return bool(json.loads(comment or "{}")[MADE])
+    except (ValueError, KeyError, TypeError):  # nobody wrote down what it made
+        return False
 
 
 def _end_sessions(wire: PostgresWire) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.names import PREFIX
 from podjig.isolation.postgres.server_state import QUERY, Change, State, changes
+from podjig.services.postgres_state import MADE
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -42,7 +43,7 @@ def write_record(connection: Connection[Any], database: str, description: str, b
     from psycopg import sql
 
     made = sorted(mark_of(change) for change in changes(before, read_state(connection)))
-    text = json.dumps({"podjig template": description, "on the server": made}, ensure_ascii=False)
+    text = json.dumps({"podjig template": description, MADE: made}, ensure_ascii=False)
     comment = sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(database), sql.Literal(text))
     connection.execute(comment, prepare=False)
 
@@ -63,7 +64,7 @@ def mark_of(change: Change) -> Mark:
 
 def _made(text: str) -> list[Mark]:
     try:
-        found: list[Mark] = json.loads(text)["on the server"]
+        found: list[Mark] = json.loads(text)[MADE]
     except (ValueError, KeyError, TypeError):  # somebody else's comment
         return []
     return found
