@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -48,3 +50,42 @@ def test_it_reads_nothing_from_the_terminal(empty: PostgresDatabase) -> None:
 def test_the_key_is_that_of_its_words() -> None:
     keys = {CommandMigration(words).key for words in (["true"], ["true", "a b"], ["true", "a", "b"])}
     assert len(keys) == 3
+
+
+KEY = """
+import os, sys
+from podjig import PostgresContainer
+depends = sys.argv[1:]
+PostgresContainer("postgres:17")  # what a run has before it forks
+if os.fork():
+    os.wait()
+from pathlib import Path
+from podjig.isolation.postgres.migration.command import CommandMigration
+print(CommandMigration(["true"], depends=tuple(map(Path, depends))).key, flush=True)
+"""
+
+
+def keys(*depends: Path, **environment: str) -> list[str]:
+    """Return the key of a migration in a process of its own, and in a child that it forks."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-c", KEY, *map(str, depends)],
+        check=True, capture_output=True, text=True, env={**outside, **environment},
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+def test_each_run_has_a_key_of_its_own_and_all_its_processes_have_the_same() -> None:
+    (one, child), (other, _) = keys(), keys()
+    assert one == child != other
+    workers = [keys(PYTEST_XDIST_TESTRUNUID="a"), keys(PYTEST_XDIST_TESTRUNUID="a"), keys(PYTEST_XDIST_TESTRUNUID="b")]
+    assert workers[0] == workers[1] != workers[2]
+
+
+def test_all_runs_have_the_same_where_it_is_said_what_it_depends_on(tmp_path: Path) -> None:
+    file = tmp_path / "models.py"
+    file.write_text("one")
+    before = keys(file)
+    assert keys(file) == before
+    file.write_text("other")
+    assert keys(file) != before

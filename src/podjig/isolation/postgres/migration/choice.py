@@ -53,8 +53,9 @@ def migration(value: Migrate, *, depends: Sequence[PathLike] = ()) -> Migration:
             * a list of several of these, run in that order.
         depends: Files and folders whose content makes the schema as well. A template is made again when its migration
             changes, which is seen from: SQL files' content and order; Alembic's options and all files of its script
-            folder; a command's words; a function's module, the ``.py`` and ``.sql`` files of its package, and those
-            of packages that its module imports, where they are not installed. Name whatever else there is.
+            folder; a function's module, the ``.py`` and ``.sql`` files of its package, and those of packages that its
+            module imports, where they are not installed. Name whatever else there is. A command without ``depends``
+            runs again in each run.
 
     Raises:
         DefinitionError: It is none of these, or a file or folder does not exist.

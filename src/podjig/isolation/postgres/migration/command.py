@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from podjig.errors import DefinitionError, MigrationError
 from podjig.isolation.postgres.migration.digest import Digest
+from podjig.services.run import run_token
 
 if TYPE_CHECKING:
     from podjig.isolation.postgres.database import PostgresDatabase
@@ -43,9 +44,11 @@ class CommandMigration:
 
     @property
     def key(self) -> str:
-        """A hash of the words, and of what it was said to depend on."""
+        """A hash of the words, and of what it was said to depend on; where that is nothing, each run has its own."""
         digest = Digest("command")
         digest.add(*self._words)
+        if not self._depends:
+            digest.add(run_token())
         digest.add_files(self._depends)
         return digest.key
 
