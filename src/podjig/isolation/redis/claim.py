@@ -16,6 +16,7 @@ from podjig.isolation.protocol import Leftover
 from podjig.isolation.redis.clients import GRACE, Client, end, parse
 from podjig.isolation.redis.driver import redis
 from podjig.isolation.redis.server import Line, RedisServer
+from podjig.isolation.redis.server_state import Guard
 from podjig.services.redis_state import CLAIM
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class Claim:
         self._line = Line(server, 0, self._name)
         self._idle: dict[int, tuple[float, str]] = {}  # connections seen after a test: since when, and whose
         try:
+            (self._id,) = self._line.ask(("CLIENT", "ID"))
             self.index: int = self._claim(number, workers)
+            self._guard = Guard(self._line, undoes=server.container is not None)
         except BaseException:
             self._line.close()
             raise
@@ -66,7 +69,7 @@ class Claim:
         return self._pool
 
     def clean(self, requester: str) -> list[Leftover]:
-        """Flush the database; return what is known by now to have been left open.
+        """Flush the database, put the whole server's settings back; return what is known by now to have been left.
 
         A blocked connection takes what the next test writes, so it is ended at once. Of any other a moment decides
         whether it is being closed or was left open, and no test waits for that: a later call ends it and tells.
@@ -77,7 +80,7 @@ class Claim:
         Raises:
             IsolationError: The server does not answer.
         """
-        text, size = self._line.ask(("CLIENT", "LIST"), ("DBSIZE",))
+        text, size, *counts = self._line.ask(("CLIENT", "LIST"), ("DBSIZE",), *self._guard.commands)
         self._flush(size)
         found = parse(text)
         if any(client.name == self._name and self._is_left(client) for client in found):
@@ -85,8 +88,9 @@ class Claim:
         blocked = end(self._line, found, lambda client: client.is_blocked and self._is_left(client))
         if blocked:
             self._flush(_MANY)  # what they wrote since
-        told = [Leftover(requester=requester, what=str(client)) for client in blocked]
-        return told + self._ended_late(found, requester)
+        others = any(client.name.startswith(CLAIM) and client.id != self._id for client in found)
+        told = [*map(str, blocked), *self._guard.check(counts, others=others)]
+        return [Leftover(requester=requester, what=what) for what in told] + self._ended_late(found, requester)
 
     def finish(self) -> list[Leftover]:
         """Give it up; return what was left open."""
@@ -164,10 +168,8 @@ class Claim:
         (text,) = line.ask(("CLIENT", "LIST"))
         if any(client.name == name for client in parse(text)):
             return "is in use"
-        me, *_, (_, text) = line.ask(
-            ("CLIENT", "ID"), ("MULTI",), ("CLIENT", "SETNAME", name), ("CLIENT", "LIST"), ("EXEC",)
-        )
-        why = "is in use" if any(client.name == name and client.id != me for client in parse(text)) else ""
+        *_, (_, text) = line.ask(("MULTI",), ("CLIENT", "SETNAME", name), ("CLIENT", "LIST"), ("EXEC",))
+        why = "is in use" if any(client.name == name and client.id != self._id for client in parse(text)) else ""
         if not why:
             _, size = line.ask(("SELECT", index), ("DBSIZE",))
             if size and self._server.container is None:

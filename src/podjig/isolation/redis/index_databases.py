@@ -16,8 +16,9 @@ class IndexDatabases:
     """Databases by their index. A test costs a round trip, or two if it wrote.
 
     What it guarantees: the database's keys are gone, and a connection to it that a test left open is ended soon, and
-    told of. What is the whole server's is not given back: other databases that a test selects, settings (``CONFIG
-    SET``), users, functions and scripts; ``FLUSHALL`` and published messages reach all who use the server.
+    told of. Settings of the whole server, users and function libraries are put back where no other process uses it;
+    else they are told of. Not given back are keys in other databases that a test selects, and scripts; ``FLUSHALL`` and
+    published messages reach all who use the server.
 
     The server's own URL leads to none of these databases (nor those of its workers' parts): what is there stays. Of a
     server that podjig did not start only empty ones are used: the others are somebody's.
