@@ -12,6 +12,7 @@ import pytest
 from isolation.postgres.conftest import Tables
 from podjig.errors import MigrationError
 from podjig.isolation.postgres.database import PostgresDatabase
+from podjig.isolation.postgres.migration.choice import migration
 from podjig.isolation.postgres.migration.command import CommandMigration
 
 CONNECT = "import os, psycopg; psycopg.connect({}, autocommit=True).execute('CREATE TABLE {} ()')"
@@ -60,6 +61,7 @@ PostgresContainer("postgres:17")  # what a run has before it forks
 if os.fork():
     os.wait()
 from pathlib import Path
+from podjig.isolation.postgres.migration.choice import migration
 from podjig.isolation.postgres.migration.command import CommandMigration
 print(CommandMigration(["true"], depends=tuple(map(Path, depends))).key, flush=True)
 """
@@ -89,3 +91,19 @@ def test_all_runs_have_the_same_where_it_is_said_what_it_depends_on(tmp_path: Pa
     assert keys(file) == before
     file.write_text("other")
     assert keys(file) != before
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_said_of_a_list_holds_for_a_command_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    file = tmp_path / "schema.sql"
+    file.write_text("CREATE TABLE first ()")
+    given = [["true"], str(file)] if several else ["true"]
+    found: list[tuple[str, str]] = []
+    for run in ("a", "b"):
+        monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", run)
+        found.append((migration(given).key, migration(given, depends=[file]).key))
+    (first, depending), (second, also) = found
+    assert first != second
+    assert depending == also

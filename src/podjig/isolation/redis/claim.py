@@ -71,8 +71,8 @@ class Claim:
     def clean(self, requester: str) -> list[Leftover]:
         """Flush the database, put the whole server's settings back; return what is known by now to have been left.
 
-        A blocked connection takes what the next test writes, so it is ended at once. Of any other a moment decides
-        whether it is being closed or was left open, and no test waits for that: a later call ends it and tells.
+        A moment decides whether a connection is being closed or was left open, and no test waits for that: a later
+        call ends it and tells. But one that is blocked would take what the next test writes, so it is ended first.
 
         Args:
             requester: Whose test it was.

@@ -129,7 +129,7 @@ def _of_several(values: Sequence[Any], more: tuple[Path, ...]) -> Migration:
         from podjig.isolation.postgres.migration.command import CommandMigration
 
         return CommandMigration(values, depends=more)
-    return _Several([migration(each) for each in values], more)
+    return _Several([migration(each, depends=more) for each in values], ())
 
 
 def _imported(name: str) -> Any:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine
 
-from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.rollback.ledger import Ledger
 from podjig.isolation.postgres.rollback.sqlalchemy_engine import SqlalchemyRollback
 
@@ -28,7 +27,7 @@ class KeptEngine:
 
     def __init__(self, server: PostgresServer, dbname: str, connection: Connection[Any]) -> None:
         self._connection = connection
-        with closing(psycopg().connect(**server.parameters(dbname))) as first:
+        with closing(server.connect(dbname, autocommit=False)) as first:
             # What a dialect asks of a server at first must not be asked inside a test's transaction.
             self.engine: Engine = create_engine(
                 "postgresql+psycopg://", creator=lambda: first, pool_reset_on_return=None
