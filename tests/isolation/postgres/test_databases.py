@@ -210,7 +210,7 @@ def test_roles_do_not_leak_into_the_next_test(ask: Ask, server: PostgresServer, 
             assert names(database) == ["seed"]
 
 
-@pytest.mark.parametrize("mode", ["pool", "template"])
+@pytest.mark.parametrize("mode", ["pool", "template", "truncate"])
 def test_a_database_that_outlives_a_test_lets_others_undo(server: PostgresServer, ask: Ask, mode: str) -> None:
     roles = "SELECT count(*) FROM pg_roles WHERE rolname IN ('of_the_session', 'of_the_test')"
     with (
@@ -229,14 +229,28 @@ def test_a_database_that_outlives_a_test_lets_others_undo(server: PostgresServer
     ask(server, "DROP ROLE of_the_session")
 
 
-def test_a_test_may_end_every_connection(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:
-    for _ in range(3):
-        with databases.database("test_violent") as database, database.connect(autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        assert eventually(lambda: ask(server, CLONES) == []), "dropped though our connection for that was ended"
-    with databases.database() as database:
-        assert names(database) == ["seed"]
-    assert databases.leftovers() == []
+@pytest.mark.parametrize("mode", ["template", "truncate"])
+def test_a_test_may_end_every_connection(ask: Ask, server: PostgresServer, mode: str) -> None:
+    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with PostgresDatabases(server, migrate=schema, mode=mode) as databases:
+        for _ in range(3):
+            with databases.database("test_violent") as database, database.connect(autocommit=True) as connection:
+                connection.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
+            assert eventually(lambda: ask(server, CLONES) == []), "dropped though our connection for that was ended"
+        with databases.database() as database:
+            assert names(database) == ["seed"]
+        assert databases.leftovers() == []
+
+
+@pytest.mark.parametrize("mode", LOCAL)
+def test_every_connection_may_be_ended_between_tests(server: PostgresServer, ask: Ask, mode: str) -> None:
+    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    with PostgresDatabases(server, migrate=schema, mode=mode) as databases:
+        for _ in range(3):
+            with databases.database() as database, database.connect() as connection:
+                assert connection.execute("SELECT name FROM users").fetchall() == [("seed",)]
+            ask(server, f"SELECT pg_terminate_backend(pid, 5000) {others}")
+    assert eventually(lambda: ask(server, CLONES) == [])
 
 
 def test_one_that_is_kept_stays(databases: PostgresDatabases, ask: Ask, server: PostgresServer) -> None:

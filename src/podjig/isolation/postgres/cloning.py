@@ -97,11 +97,14 @@ class CloningDatabases(Generic[Item]):
         if held is not None:
             held.connection.close()
 
-    def _give(self, state: PostgresDatabase, clone: Item, requester: str, before: State | None = None) -> None:
-        """Remember to whom a database is given."""
-        self._given[id(state)] = Given(
-            state=state, clone=clone, requester=requester, before=before, connection=self._held().connection
-        )
+    def _give(self, state: PostgresDatabase, clone: Item, requester: str, *, guarded: bool = True) -> None:
+        """Remember to whom a database is given, and how the whole server stands, if that is to be guarded."""
+        try:
+            before = self._enter() if guarded else None
+        except BaseException:
+            self._discard(clone, requester)
+            raise
+        self._given[id(state)] = Given(state=state, clone=clone, requester=requester, before=before, hold=self._hold)
 
     def _taken(self, state: PostgresDatabase) -> Given[Item] | None:
         """Return what a state was given for; nothing if it is none of this process's."""
@@ -124,8 +127,12 @@ class CloningDatabases(Generic[Item]):
         return name
 
     def _enter(self) -> State:
-        """Return what the whole server is like as a test begins."""
-        return self._guard().enter()
+        """Return how the whole server stands as a test begins."""
+        try:
+            return self._guard().enter()
+        except psycopg().Error:  # something ended our connection
+            self._held().connection.close()
+            return self._guard().enter()
 
     def _leave(self, given: Given[Item], *, keep: bool) -> bool:
         """Undo what a test changed on the whole server; return whether its database had to be dropped for that."""
@@ -139,11 +146,12 @@ class CloningDatabases(Generic[Item]):
                 dropped = True
 
         held = self._hold
+        if given.before is None or held is None or held is not given.hold or held.connection.closed:
+            return False
         try:
-            if held is not None and held.connection is given.connection and not held.connection.closed and given.before:
-                self._tell(given.requester, self._guard().leave(given.before, free=free))
+            self._tell(given.requester, self._guard().leave(given.before, free=free))
         except psycopg().Error:  # a test ended our connection: the next use opens another
-            given.connection.close()
+            held.connection.close()
         return dropped
 
     def _discard(self, clone: Item, requester: str) -> None:
@@ -224,11 +232,11 @@ class Given(Generic[Item]):
         clone: The database.
         requester: To whom.
         before: How the whole server stood then.
-        connection: By which that was asked.
+        hold: By which that was asked.
     """
 
     state: PostgresDatabase
     clone: Item
     requester: str
     before: State | None
-    connection: Connection[Any]
+    hold: _Hold | None

@@ -41,7 +41,7 @@ class RollbackDatabases(CloningDatabases["_Kept"]):
             self._server, kept.name, connect=kept.connect, aconnect=kept.aconnect, engine=kept.engine
         )
         kept.state = state
-        self._give(state, kept, requester)
+        self._give(state, kept, requester, guarded=False)
         return state
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:

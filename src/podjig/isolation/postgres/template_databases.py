@@ -24,7 +24,7 @@ class TemplateDatabases(CloningDatabases["_Clone"]):
             self._begin()
         name = self._made(requester)
         state = PostgresDatabase(self._server, name)
-        self._give(state, _Clone(name=name), requester, self._enter())
+        self._give(state, _Clone(name=name), requester)
         return state
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:

@@ -48,7 +48,7 @@ class TruncateDatabases(CloningDatabases["_Reused"]):
             self._begin()
         reused = self._free.pop() if self._free else self._opened()
         state = PostgresDatabase(self._server, reused.name)
-        self._give(state, reused, requester, self._enter())
+        self._give(state, reused, requester)
         return state
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
