@@ -101,9 +101,7 @@ class TestADatabase:
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-    async def test_refuses_a_synchronous_statement_amid_asynchronous_ones(
-        self, databases: PostgresDatabases
-    ) -> None:
+    async def test_refuses_a_synchronous_statement_amid_asynchronous_ones(self, databases: PostgresDatabases) -> None:
         with databases.database() as database:
             one, other = [await database.aconnect(autocommit=True) for _ in range(2)]
             late = [asyncio.create_task(each.execute("SELECT pg_sleep(0.2)")) for each in (one, other)]

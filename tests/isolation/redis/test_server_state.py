@@ -1,7 +1,5 @@
 """What a test changes on a whole Redis server is put back, or told of where others use the server."""
 
-
-
 from __future__ import annotations
 
 from typing import Any

@@ -321,7 +321,6 @@ class PsycopgRollback:
         if state in LOST:
             raise ended_by_hand()
 
-
     def _heard(self) -> list[Any]:
         """Return the handlers of notices and notifications, and what waits for none: facades share them."""
         found = (getattr(self._connection, name, None) for name in _HEARD)
