@@ -56,7 +56,15 @@ class CloningDatabases(Generic[Item]):
     _of_a_test: ClassVar[int] = FOR_A_TEST
     """Connections that a test may have besides."""
 
-    def __init__(self, server: PostgresServer, *, migration: Migration, worker: str = "", workers: int = 1) -> None:
+    def __init__(
+        self,
+        server: PostgresServer,
+        *,
+        migration: Migration,
+        worker: str = "",
+        workers: int = 1,
+        undo: bool = True,
+    ) -> None:
         """Remember what to clone; nothing is done before the first use.
 
         Args:
@@ -64,11 +72,13 @@ class CloningDatabases(Generic[Item]):
             migration: What makes the schema.
             worker: This process's name among those that share the server.
             workers: How many they are.
+            undo: Whether what is changed on the whole server is undone, in those of the ways that can.
         """
         self._server = server
         self._migration = migration
         self._worker = worker
         self._workers = workers
+        self._undo = undo
         self._template: str | None = None
         self._free: list[Item] = []
         self._given: dict[int, Given[Item]] = {}
@@ -100,7 +110,7 @@ class CloningDatabases(Generic[Item]):
     def _give(self, state: PostgresDatabase, clone: Item, requester: str, *, guarded: bool = True) -> None:
         """Remember to whom a database is given, and how the whole server stands, if that is to be guarded."""
         try:
-            before = self._enter() if guarded else None
+            before = self._enter() if guarded and self._undo else None
         except BaseException:
             self._discard(clone, requester)
             raise
@@ -176,7 +186,8 @@ class CloningDatabases(Generic[Item]):
         held = self._held()
         if held.guard is None:
             # Changes on a server that podjig did not start may be somebody else's: they are told only.
-            held.guard = Guard(held.connection, undoes=bool(self._server.container))
+            undoes, shared = bool(self._server.container), self._workers > 1
+            held.guard = Guard(held.connection, undoes=undoes, shared=shared)
         return held.guard
 
     def _held(self) -> _Hold:

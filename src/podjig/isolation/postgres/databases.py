@@ -49,9 +49,9 @@ class PostgresDatabases(Databases[PostgresDatabase]):
             mode: ``"pool"``, ``"template"``, ``"rollback"`` or ``"truncate"``.
             worker: This process's name among those that share the server, like pytest-xdist's ``gw0``.
             workers: How many they are.
-            undo: Modes ``pool`` and ``template``: whether what is changed on the whole server while a database is
-                given out (roles, settings) is undone when it is given back. ``False`` for databases that outlive a
-                test: tests of others come and go meanwhile, and could not undo theirs.
+            undo: Whether what is changed on the whole server while a database is given out (roles, settings) is
+                undone when it is given back, in all modes but ``rollback``, where it is part of the transaction.
+                ``False`` for databases that outlive a test: others come and go meanwhile, and could not undo theirs.
 
         Raises:
             DefinitionError: A value is wrong; the message names it.
@@ -66,8 +66,7 @@ class PostgresDatabases(Databases[PostgresDatabase]):
         module = import_module(f"podjig.isolation.postgres.{mode}_databases")
         make = getattr(module, f"{mode.capitalize()}Databases")
         self._failure: MigrationError | None = None
-        options = {"undo": undo} if mode in ("pool", "template") else {}
-        way = make(self.server, migration=migration(migrate), worker=worker, workers=workers, **options)
+        way = make(self.server, migration=migration(migrate), worker=worker, workers=workers, undo=undo)
         super().__init__(mode, way)
 
     def acquire(self, requester: str = "") -> PostgresDatabase:
