@@ -77,3 +77,21 @@ def test_a_container_that_does_not_start_fails_each_child(project: pytest.Pytest
     result = project.runpytest_subprocess("--forked")
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*exit*3*"])
+
+
+@pytest.mark.usefixtures("mark")
+def test_each_child_has_the_image_that_its_test_chooses(project: pytest.Pytester) -> None:
+    project.makeconftest(CONFTEST)
+    project.makepyfile(
+        """
+        import pytest
+
+        def test_plain(one):
+            assert one.image == "busybox"
+
+        @pytest.mark.parametrize("one", ["busybox:latest"], indirect=True)
+        def test_chosen(one):
+            assert one.image == "busybox:latest"
+        """
+    )
+    project.runpytest_subprocess("-p", "no:randomly", "--forked").assert_outcomes(passed=2)

@@ -42,6 +42,10 @@ class ServiceFixture:
     partition: bool = True
 
 
+Key = tuple[ServiceFixture, str, str | int]
+"""A container fixture's, with the parameter: the name of an image, or an object's identity."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """A container fixture as one test needs it.
@@ -61,9 +65,9 @@ class Wanted:
     index: int = 0
 
     @property
-    def key(self) -> tuple[ServiceFixture, str, int]:
-        """What tells it from others that are up at the same time."""
-        return self.service, self.fixture, self.index
+    def key(self) -> Key:
+        """What tells it from others that are up at the same time. Not the index: of a test's own choice it is 0."""
+        return self.service, self.fixture, self.param if isinstance(self.param, str) else id(self.param)
 
     @property
     def label(self) -> str:
@@ -124,9 +128,9 @@ class Services:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._begun: dict[tuple[ServiceFixture, str, int], Start] = {}  # no fixture has taken it yet
+        self._begun: dict[Key, Start] = {}  # no fixture has taken it yet
         self._serving: list[Start] = []
-        self._held: dict[tuple[ServiceFixture, str, int], Start] = {}  # for forked children, to the session's end
+        self._held: dict[Key, Start] = {}  # for forked children, to the session's end
         self._putting_away: list[Start] = []
         self._setting_up: list[str] = []
         self._pid = os.getpid()
