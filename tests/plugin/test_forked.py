@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-CONFTEST = """
+from plugin.forking import FORKED
+
+CONFTEST = (
+    FORKED
+    + """
 import os
-import pytest_forked
 from podjig import GenericContainer, container_fixture
 
 def box():
@@ -15,16 +18,8 @@ def box():
 one = container_fixture(box())
 two = container_fixture(box())
 narrow = container_fixture(box(), scope="function")
-
-serialize_report = pytest_forked.serialize_report
-
-def without_id(report):
-    serialized = serialize_report(report)
-    serialized.pop("_id", None)  # pytest-forked 1.7.5 cannot send this, which pytest 9.2 has instead of:
-    return {**serialized, "nodeid": report.nodeid}
-
-pytest_forked.serialize_report = without_id
 """
+)
 
 TESTS = """
 import os

@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _clean_up_at_the_end(config)
     options.load(config)
     usage = Usage()
+    keeping = Keeping(config, usage)
     concerns = {
         "marking": marking.Marking(),
         "services": Services(config),
@@ -43,8 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "isolations": Isolations(config),
         "xdist": Worker(config) if is_worker(config) else Controller(config),
         "usage": usage,
-        "failure": FailureLogs(config, usage),
-        "keeping": Keeping(config, usage),
+        "keeping": keeping,
+        "failure": FailureLogs(config, usage, keeping),  # after it: around it, so it knows what is kept
         "policy": EnginePolicy(config),
         "reuse": Reuse(config),
         "summary": Summary(),

@@ -175,6 +175,11 @@ class Services:
             self._serving.remove(start)
             start.end()
 
+    def started(self, id: str) -> GenericContainer | None:
+        """Return the container with this id, if this process has started it for a fixture that has not ended."""
+        up = (start.container for start in [*self._serving, *self._held.values()])
+        return next((each for each in up if each is not None and each.started and each.id == id), None)
+
     # Starting in advance
 
     def begin(self, wanted: list[Wanted]) -> None:

@@ -68,12 +68,14 @@ class RollbackDatabases:
         return state
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
-        """Roll the transaction back. What is kept is committed, so that others can look at it."""
+        """Roll the transaction back. What is kept is committed, but for what has failed, for others to look at."""
         if os.getpid() != self._owner or id(state) not in self._given:
             return
         kept, requester = self._given.pop(id(state))
-        kept.end(commit=keep)
+        kept.end(keep=keep)
         if keep:
+            if kept.trouble:
+                self._leftovers.append(Leftover(requester=requester, what=kept.trouble))
             kept.connection.close()
         elif kept.trouble or kept.connection.closed:
             if kept.trouble:
@@ -167,7 +169,7 @@ class _Kept:
             self._engine = KeptEngine(self.server, self.name, self.connection)
         return self._engine.begin(self._rollback.ledger)
 
-    def end(self, *, commit: bool = False) -> None:
+    def end(self, *, keep: bool = False) -> None:
         """End it; :attr:`trouble` says why the database cannot be used again, if so."""
         if self.state is not None:
             self.state.end()
@@ -175,9 +177,9 @@ class _Kept:
         if self._engine is not None:
             self._engine.end()
         try:
-            if commit:
-                self._rollback.end("COMMIT")
+            if keep:
+                self._rollback.keep()
             else:
                 self._rollback.end()
         except IsolationError as error:
-            self.trouble = f"{error.message} (database {self.name!r} is dropped)"
+            self.trouble = error.message if keep else f"{error.message} (database {self.name!r} is dropped)"

@@ -17,6 +17,9 @@ from podjig.isolation.redis.server import Line, RedisServer
 if TYPE_CHECKING:
     from redis import ConnectionPool
 
+KEPT = "podjig:kept"
+"""The key of a kept database that says so. Its value is who had it."""
+
 _CLAIM = "podjig-index-"
 _DATABASES = 16  # what the server has unless it is told otherwise, should it not tell
 _MANY = 1000  # keys from which a flush in the background is quicker
@@ -46,7 +49,6 @@ class IndexDatabases:
         self._workers = workers
         self._free: list[_Claim] = []
         self._given: dict[int, tuple[_Claim, RedisDatabase, str]] = {}
-        self._kept: list[_Claim] = []
         self._inherited: list[object] = []
         self._leftovers: list[Leftover] = []
         self._owner = os.getpid()
@@ -61,16 +63,13 @@ class IndexDatabases:
         return state
 
     def release(self, state: RedisDatabase, *, keep: bool = False) -> None:
-        """Flush a database. What is kept stays this process's until it ends, then somebody else's to flush."""
+        """Flush a database. What is kept says so by a key of its own, and nobody flushes it."""
         if os.getpid() != self._owner or id(state) not in self._given:
             return
         claim, _, requester = self._given.pop(id(state))
         state.end()
-        if keep:
-            self._kept.append(claim)
-            return
         try:
-            left = claim.clean()
+            left = claim.keep(requester) if keep else claim.clean()
         except IsolationError as error:  # the test has ended the server, or our connection: begin anew
             self._leftovers.append(
                 Leftover(requester=requester, what=f"a server that does not answer: {error.message}")
@@ -78,7 +77,10 @@ class IndexDatabases:
             claim.close()
             return
         self._leftovers += [Leftover(requester=requester, what=str(client)) for client in left]
-        self._free.append(claim)
+        if keep:
+            claim.close()
+        else:
+            self._free.append(claim)
 
     def leftovers(self) -> list[Leftover]:
         """Return the connections that tests left open since the last call."""
@@ -91,16 +93,14 @@ class IndexDatabases:
             return
         for _, state, _ in list(self._given.values()):
             self.release(state)
-        for claim in [*self._free, *self._kept]:
-            claim.close()
-        self._free.clear()
-        self._kept.clear()
+        while self._free:
+            self._free.pop().close()
 
     def _begin(self) -> None:
         """Begin in this process. What a fork left us is kept unused: its sockets are our parent's."""
         self._owner = os.getpid()
-        self._inherited += [self._free, self._given, self._kept]
-        self._free, self._given, self._kept, self._leftovers = [], {}, [], []
+        self._inherited += [self._free, self._given]
+        self._free, self._given, self._leftovers = [], {}, []
 
 
 class _Claim:
@@ -137,6 +137,11 @@ class _Claim:
         left = end(self._line, found, self._is_left)
         self._flush(_MANY)  # what they wrote since
         return left
+
+    def keep(self, requester: str) -> list[Client]:
+        """Have nobody use the database until this key of its is gone; return nobody who had to be ended."""
+        self._line.ask(("SET", KEPT, requester or "podjig"))
+        return []
 
     def close(self) -> None:
         """Give it up."""
@@ -188,6 +193,9 @@ class _Claim:
         if size:
             if self._server.container is None:
                 return f"holds {size} keys"
+            (kept,) = line.ask(("EXISTS", KEPT))
+            if kept:
+                return "is kept"
             self._flush(size)
         return ""
 
