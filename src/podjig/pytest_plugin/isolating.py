@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from podjig.pytest_plugin.concern import concern_of
 from podjig.pytest_plugin.factories import Scope
 from podjig.pytest_plugin.keeping import keep_state
 from podjig.pytest_plugin.record import records_of
@@ -46,8 +47,7 @@ def isolated_fixture(
 
     def isolated(request: pytest.FixtureRequest, **servers: Any) -> Iterator[Any]:
         config, fixture = request.config, request.fixturename or server
-        isolations = config.pluginmanager.get_plugin(PLUGIN)
-        assert isinstance(isolations, Isolations)
+        isolations = concern_of(config, PLUGIN, Isolations)
         began = time.perf_counter()
         isolation = isolations.of(isolated, server, servers[server], make)
         state = isolation.acquire(request.node.nodeid)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from podjig.container import observer
+from podjig.pytest_plugin.concern import concern_of
 from podjig.pytest_plugin.record import ServiceRecord, records_of
 from podjig.pytest_plugin.start import Start, how_of
 
@@ -87,10 +88,12 @@ def mark(function: Any, service: ServiceFixture) -> None:
 
 
 def services_of(config: pytest.Config) -> Services:
-    """Return the run's container fixtures."""
-    services = config.pluginmanager.get_plugin(PLUGIN)
-    assert isinstance(services, Services)
-    return services
+    """Return the run's container fixtures.
+
+    Raises:
+        ConfigError: The plugin is not loaded.
+    """
+    return concern_of(config, PLUGIN, Services)
 
 
 def fixturedefs_of(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:
