@@ -41,3 +41,23 @@ def test_a_migration_is_run_once_for_all_workers(project: pytest.Pytester, dbnam
     result = project.runpytest_subprocess("-n", "2")
     result.assert_outcomes(passed=4)
     assert (project.path / "migrated").read_text(encoding="utf-8").splitlines() == ["once"]
+
+
+def test_the_built_in_servers_are_enough_for_a_large_machine(project: pytest.Pytester) -> None:
+    """So many processes would say more of the machine that runs them: the servers are asked on behalf of them."""
+    project.makepyfile(
+        """
+        from podjig import PostgresDatabases, RedisDatabases
+
+        def test_postgres(podjig_postgres_server):
+            with PostgresDatabases(podjig_postgres_server, worker="gw95", workers=96) as databases:
+                with databases.database() as database, database.connect() as connection:
+                    connection.execute("SELECT 1")
+
+        def test_redis(podjig_redis_server):
+            with RedisDatabases(podjig_redis_server, worker="gw95", workers=96) as databases:
+                with databases.database() as database:
+                    assert database.index == 95
+        """
+    )
+    project.runpytest_subprocess().assert_outcomes(passed=2)
