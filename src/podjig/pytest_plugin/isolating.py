@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from podjig.pytest_plugin.concern import concern_of
-from podjig.pytest_plugin.factories import Scope
+from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.keeping import keep_state
 from podjig.pytest_plugin.record import records_of
 
@@ -23,8 +23,8 @@ PLUGIN = "podjig-isolations"
 Make = Callable[[Any, pytest.Config], "Isolation[Any]"]
 """Makes an isolation of a server fixture's value."""
 
-Mode = Callable[[pytest.Config], str]
-"""Tells its mode, in a word."""
+Mode = str | Callable[[pytest.Config], str]
+"""Its mode, in a word, or what tells it."""
 
 
 class LeftoverWarning(UserWarning):
@@ -32,15 +32,30 @@ class LeftoverWarning(UserWarning):
 
 
 def isolated_fixture(
-    server: str, make: Make, mode: Mode, *, scope: Scope = "function", name: str | None = None, autouse: bool = False
+    server: str,
+    make: Make,
+    *,
+    mode: Mode = "isolated",
+    scope: ScopeChoice = "function",
+    name: str | None = None,
+    autouse: bool = False,
 ) -> Any:
-    """Return a pytest fixture that gives a clean state of the server that another fixture gives.
+    """Return a pytest fixture that gives each test a clean state of the server that another fixture gives.
+
+    In a conftest.py, where ``Topics`` is an :class:`Isolation`::
+
+        kafka = container_fixture(KafkaContainer())
+        topic = isolated_fixture("kafka", lambda server, config: Topics(server.get_bootstrap_server()))
+
+    What tests leave behind is told as a warning, what clean states cost is told in the summary, and what failing tests
+    have used is kept where the option ``keep`` says so: see :class:`StateAccess`.
 
     Args:
         server: The name of the server's fixture.
-        make: Makes the isolation when it is first needed, once for each value of that fixture.
-        mode: Its mode, for the summary.
-        scope: The fixture's scope.
+        make: Makes the isolation of that fixture's value and pytest's configuration, when it is first needed and once
+            for each value. It is closed before that fixture ends.
+        mode: How a clean state comes about, for the summary: a word, or a function of pytest's configuration.
+        scope: The fixture's scope, or a function that tells it (pytest's dynamic scope).
         name: The fixture's name; that of the variable it is assigned to where ``None``.
         autouse: Use it in every test.
     """
@@ -49,7 +64,9 @@ def isolated_fixture(
         config, fixture = request.config, request.fixturename or server
         isolations = concern_of(config, PLUGIN, Isolations)
         began = time.perf_counter()
-        isolation = isolations.of(isolated, server, servers[server], make)
+        # Of several fixtures of that name, the one that has given the value: known, and public in no pytest from 7 to 9.
+        definition = request._get_active_fixturedef(server)  # noqa: SLF001
+        isolation = isolations.of(isolated, definition, servers[server], make)
         state = isolation.acquire(request.node.nodeid)
         acquired = time.perf_counter()
         yield state
@@ -57,7 +74,7 @@ def isolated_fixture(
         isolation.release(state, keep=keep_state(request, state))
         records_of(config).isolation(
             fixture=fixture,
-            mode=mode(config),
+            mode=mode if isinstance(mode, str) else mode(config),
             waited=acquired - began,
             released=time.perf_counter() - released,
         )
@@ -74,27 +91,21 @@ class Isolations:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._servers: dict[str, pytest.FixtureDef[Any]] = {}
-        self._open: dict[tuple[int, int], Isolation[Any]] = {}
+        self._open: dict[tuple[object, object], Isolation[Any]] = {}
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Remember which definition gives a fixture's value: what depends on it is to end before it does."""
-        self._servers[fixturedef.argname] = fixturedef
-
-    def of(self, fixture: object, server: str, value: Any, make: Make) -> Isolation[Any]:
+    def of(self, fixture: object, server: pytest.FixtureDef[Any], value: Any, make: Make) -> Isolation[Any]:
         """Return a fixture's isolation of a server, made at the first call, closed before that server's fixture ends.
 
         Args:
             fixture: The fixture that gives out its states.
-            server: The name of the server's fixture.
+            server: The server's fixture.
             value: That fixture's value.
             make: Makes it.
         """
-        key = id(fixture), id(value)
+        key = fixture, server
         if key not in self._open:
             self._open[key] = make(value, self._config)
-            self._servers[server].addfinalizer(lambda: self._close(key))
+            server.addfinalizer(lambda: self._close(key))
         return self._open[key]
 
     def tell(self, leftovers: list[Leftover]) -> None:
@@ -105,7 +116,7 @@ class Isolations:
                     kwargs={"warning_message": message, "nodeid": each.requester, "when": "runtest", "location": None}
                 )
 
-    def _close(self, key: tuple[int, int]) -> None:
+    def _close(self, key: tuple[object, object]) -> None:
         isolation = self._open.pop(key, None)
         if isolation is not None:
             isolation.close()

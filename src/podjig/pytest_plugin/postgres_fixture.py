@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from podjig.pytest_plugin import options
-from podjig.pytest_plugin.factories import Scope
+from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.isolating import isolated_fixture
 from podjig.pytest_plugin.xdist import worker_count, worker_id
 
@@ -22,7 +22,7 @@ def postgres_database(
     *,
     migrate: Any = None,
     mode: str | None = None,
-    scope: Scope = "function",
+    scope: ScopeChoice = "function",
     name: str | None = None,
     autouse: bool = False,
 ) -> Any:
@@ -44,7 +44,8 @@ def postgres_database(
             ``podjig_postgres_migrate`` where ``None``, else none: the database is empty.
         mode: How a clean database comes about: ``"pool"``, ``"template"``, ``"rollback"`` or ``"truncate"``. The ini
             option ``podjig_postgres_mode`` where ``None``.
-        scope: The fixture's scope: a database for each test, class, module ...
+        scope: The fixture's scope: a database for each test, class, module ...; or a function that tells it (pytest's
+            dynamic scope).
         name: The fixture's name; that of the variable it is assigned to where ``None``.
         autouse: Use it in every test.
 
@@ -71,7 +72,7 @@ def postgres_database(
             workers=worker_count(config),
         )
 
-    return isolated_fixture(server, make, mode_of, scope=scope, name=name, autouse=autouse)
+    return isolated_fixture(server, make, mode=mode_of, scope=scope, name=name, autouse=autouse)
 
 
 def _found(root: Path, source: Any) -> Any:
