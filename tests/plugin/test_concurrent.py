@@ -192,3 +192,36 @@ mybox = container_fixture(box())
         """
     )
     project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(errors=1, passed=1)
+
+
+@pytest.mark.usefixtures("mark")
+def test_what_a_timeout_interrupts_is_put_away(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        f"""{CONFTEST}
+slow = container_fixture(box().with_labels({{"podjig-test": os.environ["MARK"], "slow": "1"}})
+    .waiting_for(lambda container: False), scope="function")
+other = container_fixture(box())
+"""
+    )
+    project.makepyfile(
+        """
+        import os, time
+        import pytest
+        from podjig.engine.discovery import current_engine
+
+        def there():
+            return current_engine().list_containers(labels={"podjig-test": os.environ["MARK"], "slow": "1"})
+
+        @pytest.mark.timeout(4)
+        def test_times_out(slow, other): pass
+
+        def test_next():
+            deadline = time.monotonic() + 20
+            while there():
+                assert time.monotonic() < deadline, "it is started though nobody waits for it"
+                time.sleep(0.1)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:randomly")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["*Timeout*4*s*"])

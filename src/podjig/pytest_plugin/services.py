@@ -168,8 +168,9 @@ class Services:
             start.run()
         try:
             container = start.result()
-        except KeyboardInterrupt:
-            self._put_away(start)
+        except BaseException as error:
+            if error is not start.error:  # an interruption, by Ctrl-C or by a plugin for timeouts: nobody waits for it
+                self._put_away(start)
             raise
         self._serving.append(start)
         try:
