@@ -13,6 +13,7 @@ HEAVY = (
     "podman", "docker", "requests", "urllib3", "tomli_w", "psycopg", "redis", "alembic",
     "podjig.container.generic", "podjig.engine.podman", "podjig.services", "podjig.cleanup.session", "podjig.pod",
     "podjig.network", "podjig.isolation.postgres", "podjig.isolation.redis", "podjig.pytest_plugin.sharing",
+    "podjig.pytest_plugin.shared_services", "podjig.pytest_plugin.line",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def isolated_fixture(
         config, fixture = request.config, request.fixturename or server
         isolations = concern_of(config, PLUGIN, Isolations)
         began = time.perf_counter()
-        # Of several fixtures of that name, the one that has given the value: known, and public in no pytest from 7 to 9.
+        # Of several fixtures of that name, the one that has given the value: public nowhere, there in pytest 7 to 9.
         definition = request._get_active_fixturedef(server)  # noqa: SLF001
         isolation = isolations.of(isolated, definition, servers[server], make)
         state = isolation.acquire(request.node.nodeid)
