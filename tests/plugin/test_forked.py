@@ -90,3 +90,26 @@ def test_each_child_has_the_image_that_its_test_chooses(project: pytest.Pytester
         """
     )
     project.runpytest_subprocess("-p", "no:randomly", "--forked").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "1"]], ids=["alone", "xdist"])
+def test_what_children_leave_behind_and_what_they_cost_is_told(project: pytest.Pytester, options: list[str]) -> None:
+    project.makeconftest(FORKED)
+    project.makepyfile(
+        """
+        import pytest
+        kept = []
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_clean(podjig_postgres, n): pass
+
+        def test_careless(podjig_postgres):
+            connection = podjig_postgres.connect()
+            connection.execute("CREATE TABLE mine ()")
+            kept.append(connection)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "--forked", *options)
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines(["*LeftoverWarning: *::test_careless left behind *idle transaction*"])
+    result.stdout.fnmatch_lines(["podjig_postgres_server (postgres:17): *", "podjig_postgres (pool): 3 clean states in *"])

@@ -44,7 +44,7 @@ class Account(NamedTuple):
 class FailureLogs:
     """Adds a section for each container to the report of a failing test."""
 
-    def __init__(self, config: pytest.Config, usage: Usage, keeping: Keeping) -> None:
+    def __init__(self, config: pytest.Config, usage: Usage, keeping: Keeping | None) -> None:
         self._lines: int = options.value(config, "logs")
         self._keeping = keeping
         self._usage = usage
@@ -118,7 +118,7 @@ class FailureLogs:
         return dict(accounts)
 
 
-def _account(used: Used, *, since: float, lines: int, keeping: Keeping) -> Account:
+def _account(used: Used, *, since: float, lines: int, keeping: Keeping | None) -> Account:
     """Ask one container how it is, and what it wrote."""
     from podjig.engine.command_lines import podman
 
@@ -139,8 +139,8 @@ def _account(used: Used, *, since: float, lines: int, keeping: Keeping) -> Accou
             since -= _SLACK
         chunks = engine.logs(used.id, since=since, tail=_LINES_ASKED)
         wrote = b"".join(chunk.data for chunk in chunks).decode("utf-8", "replace").splitlines()
-        lasting = keeping.has_kept(used.id) or used.container.borrowed
-        where = "" if lasting else f", {keeping.condition}"
+        lasting = used.container.borrowed or (keeping is not None and keeping.has_kept(used.id))
+        where = "" if lasting else ", had it been kept" if keeping else ", with --podjig-keep=on-failure"
         more = f"all of it{where}: {podman(engine, 'logs', name)}"
     except ResourceNotFound:
         return Account(name, "It has been removed.", bool(died))

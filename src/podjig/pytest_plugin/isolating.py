@@ -12,11 +12,11 @@ import pytest
 
 from podjig.pytest_plugin.concern import concern_of
 from podjig.pytest_plugin.factories import ScopeChoice
-from podjig.pytest_plugin.keeping import keep_state
 from podjig.pytest_plugin.record import records_of
 
 if TYPE_CHECKING:
     from podjig.isolation.protocol import Isolation, Leftover
+    from podjig.pytest_plugin.keeping import Keeping
 
 PLUGIN = "podjig-isolations"
 
@@ -71,7 +71,8 @@ def isolated_fixture(
         acquired = time.perf_counter()
         yield state
         released = time.perf_counter()
-        isolation.release(state, keep=keep_state(request, state))
+        keeping: Keeping | None = config.pluginmanager.get_plugin("podjig-keeping")
+        isolation.release(state, keep=keeping is not None and keeping.keep_state(request, state))
         records_of(config).isolation(
             fixture=fixture,
             mode=mode if isinstance(mode, str) else mode(config),
@@ -87,11 +88,18 @@ def isolated_fixture(
 
 
 class Isolations:
-    """The run's isolations."""
+    """The run's isolations.
+
+    Attributes:
+        told_by_parent: This is a forked child: nobody reads its warnings.
+        untold: What tests left behind, where it is told by the parent.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._open: dict[tuple[object, object], Isolation[Any]] = {}
+        self.told_by_parent = False
+        self.untold: list[Leftover] = []
 
     def of(self, fixture: object, server: pytest.FixtureDef[Any], value: Any, make: Make) -> Isolation[Any]:
         """Return a fixture's isolation of a server, made at the first call, closed before that server's fixture ends.
@@ -110,6 +118,9 @@ class Isolations:
 
     def tell(self, leftovers: list[Leftover]) -> None:
         """Warn of what tests left behind, each with the test's name: it may be found when the next is running."""
+        if self.told_by_parent:
+            self.untold += leftovers
+            return
         for each in leftovers:
             for message in _recorded(LeftoverWarning(f"{each.requester} left behind {each.what}")):
                 self._config.hook.pytest_warning_recorded.call_historic(

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from podjig.errors import PodjigError
-from podjig.pytest_plugin import options
 from podjig.pytest_plugin.services import services_of
 from podjig.pytest_plugin.xdist import worker_count
 
 if TYPE_CHECKING:
     from podjig.pytest_plugin.usage import Usage
 
-NAME = "podjig-keeping"
 KEPT_FOR = 3600.0
 """Seconds."""
 
@@ -49,23 +47,11 @@ class Kept(NamedTuple):
     container: str = ""
 
 
-def keep_state(request: pytest.FixtureRequest, state: Any) -> bool:
-    """Return whether a fixture that ends now is to keep the state it gave: a test that used it has failed.
-
-    Args:
-        request: The fixture's.
-        state: What it gave; if it is ``Accessible``, the run's summary tells how to open and how to remove it.
-    """
-    keeping = request.config.pluginmanager.get_plugin(NAME)
-    return isinstance(keeping, Keeping) and keeping.keep_state(request, state)
-
-
 class Keeping:
-    """Keeps what failing tests have used where the option ``keep`` says so, and tells what to do with it."""
+    """Keeps what failing tests have used, and tells what to do with it. Takes part where the option ``keep`` says so."""
 
     def __init__(self, config: pytest.Config, usage: Usage) -> None:
         self._config = config
-        self._on_failure = options.value(config, "keep") == "on-failure"
         self._most = max(1, MOST // worker_count(config))
         self._usage = usage
         self._failed: dict[Any, set[str]] = {}
@@ -80,8 +66,6 @@ class Keeping:
         """Keep a failing test's containers, before its fixtures end."""
         outcome: Any = yield
         report: pytest.TestReport = outcome.get_result()
-        if not self._on_failure:
-            return
         if report.failed:
             names = set(getattr(item, "fixturenames", ()))
             for node in item.listchain():
@@ -95,7 +79,12 @@ class Keeping:
             self._passed_over.clear()
 
     def keep_state(self, request: pytest.FixtureRequest, state: Any) -> bool:
-        """As the function of this name."""
+        """Return whether a fixture that ends now is to keep the state it gave: a test that used it has failed.
+
+        Args:
+            request: The fixture's.
+            state: What it gave; if it is ``Accessible``, the run's summary tells how to open and how to remove it.
+        """
         if request.fixturename not in self._failed.get(request.node, ()):
             return False
         group = f"states of {request.fixturename}"
@@ -104,11 +93,6 @@ class Keeping:
         what = f"{request.fixturename} of {request.node.nodeid or 'the session'}"
         self._untold.append(_kept_state(group, what, state))
         return True
-
-    @property
-    def condition(self) -> str:
-        """In which case a container that is not kept would be."""
-        return "had it been kept" if self._on_failure else "with --podjig-keep=on-failure"
 
     def has_kept(self, id: str) -> bool:
         """Whether the container with this id is kept."""

@@ -11,7 +11,6 @@ import pytest
 from podjig.pytest_plugin import options
 from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.isolating import isolated_fixture
-from podjig.pytest_plugin.xdist import worker_count, worker_id
 
 if TYPE_CHECKING:
     from podjig.isolation.postgres.databases import PostgresDatabases
@@ -62,6 +61,7 @@ def postgres_database(
 
     def make(value: Any, config: pytest.Config) -> PostgresDatabases:
         from podjig.isolation.postgres.databases import PostgresDatabases
+        from podjig.pytest_plugin.xdist import worker_count, worker_id
 
         source = options.value(config, "postgres_migrate") if migrate is None else migrate
         return PostgresDatabases(

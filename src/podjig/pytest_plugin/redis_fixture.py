@@ -9,7 +9,6 @@ import pytest
 from podjig.pytest_plugin import options
 from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.isolating import isolated_fixture
-from podjig.pytest_plugin.xdist import worker_count, worker_id
 
 if TYPE_CHECKING:
     from podjig.isolation.redis.databases import RedisDatabases
@@ -46,6 +45,7 @@ def redis_database(
 
     def make(value: Any, config: pytest.Config) -> RedisDatabases:
         from podjig.isolation.redis.databases import RedisDatabases
+        from podjig.pytest_plugin.xdist import worker_count, worker_id
 
         return RedisDatabases(value, mode=mode_of(config), worker=worker_id(config), workers=worker_count(config))
 

@@ -12,11 +12,11 @@ import pytest
 from podjig.container import observer
 from podjig.pytest_plugin.concern import concern_of
 from podjig.pytest_plugin.record import ServiceRecord, records_of
-from podjig.pytest_plugin.start import Start, how_of
 
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
     from podjig.container.observer import Startup
+    from podjig.pytest_plugin.start import Start
 
 PLUGIN = "podjig-services"
 
@@ -206,6 +206,8 @@ class Services:
             start.note()  # what a child notes nobody reads
 
     def _start(self, wanted: Wanted) -> Start:
+        from podjig.pytest_plugin.start import Start
+
         return Start(wanted, self._config, self._note)
 
     def _note(self, start: Start) -> None:
@@ -277,6 +279,8 @@ class Services:
         self._setting_up.pop()
 
     def _started(self, startup: Startup) -> None:
+        from podjig.pytest_plugin.start import Start, how_of
+
         start = Start.of_this_thread()
         if start is not None:
             start.told(startup)
