@@ -112,4 +112,6 @@ def test_what_children_leave_behind_and_what_they_cost_is_told(project: pytest.P
     result = project.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "--forked", *options)
     result.assert_outcomes(passed=3, warnings=1)
     result.stdout.fnmatch_lines(["*LeftoverWarning: *::test_careless left behind *idle transaction*"])
-    result.stdout.fnmatch_lines(["podjig_postgres_server (postgres:17): *", "podjig_postgres (pool): 3 clean states in *"])
+    result.stdout.fnmatch_lines(
+        ["podjig_postgres_server (postgres:17): *", "podjig_postgres (pool): 3 clean states in *"]
+    )

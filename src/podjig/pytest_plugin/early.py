@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from podjig.pytest_plugin.services import services_of, wanted_by
-from podjig.pytest_plugin.xdist import is_shared, is_worker
 
 
 class Early:
@@ -23,6 +22,10 @@ class Early:
             for each in wanted_by(item)
             if each.scope == "session"
         }
+        if not wanted:
+            return
+        from podjig.pytest_plugin.xdist import is_shared, is_worker
+
         # Which tests a worker gets is not known yet. What all share, some test of the run will need.
         services_of(config).begin(
             [each for each in wanted.values() if not is_worker(config) or is_shared(config, each)]

@@ -10,7 +10,6 @@ import pytest
 
 from podjig.errors import PodjigError
 from podjig.pytest_plugin.services import services_of
-from podjig.pytest_plugin.xdist import worker_count
 
 if TYPE_CHECKING:
     from podjig.pytest_plugin.usage import Usage
@@ -48,11 +47,10 @@ class Kept(NamedTuple):
 
 
 class Keeping:
-    """Keeps what failing tests have used, and tells what to do with it. Takes part where the option ``keep`` says so."""
+    """Keeps what failing tests have used, and tells how to use it. Takes part where the option ``keep`` says so."""
 
     def __init__(self, config: pytest.Config, usage: Usage) -> None:
         self._config = config
-        self._most = max(1, MOST // worker_count(config))
         self._usage = usage
         self._failed: dict[Any, set[str]] = {}
         self._containers: set[str] = set()
@@ -134,7 +132,10 @@ class Keeping:
 
     def _has_room(self, group: str) -> bool:
         """Whether one more of a group may be kept; count it if not."""
-        if sum(each.group == group for each in {*self._told, *self._untold}) < self._most:
+        from podjig.pytest_plugin.xdist import worker_count
+
+        most = max(1, MOST // worker_count(self._config))
+        if sum(each.group == group for each in {*self._told, *self._untold}) < most:
             return True
         self._passed_over[group] += 1
         return False

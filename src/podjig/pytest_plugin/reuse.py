@@ -6,7 +6,7 @@ from podjig.container import defaults
 
 
 class Reuse:
-    """Has containers reused. The summary tells with ``-v`` which were not, and why. Takes part where it is asked for."""
+    """Has containers reused; takes part where that is asked for. The summary tells with ``-v`` why some were not."""
 
     def __init__(self) -> None:
         self._before = defaults.reuse
