@@ -75,8 +75,10 @@ def test_containers_of_failing_tests_alone_are_kept_and_the_commands_work(
 ) -> None:
     project.makepyfile(
         """
+        from conftest import say
         def test_fails(mine, shared):
             mine.exec(["sh", "-c", "echo found > /tmp/note"])
+            say(mine, "hello")
             assert False
         def test_passes(mine): pass
         """
@@ -84,6 +86,7 @@ def test_containers_of_failing_tests_alone_are_kept_and_the_commands_work(
     result = project.runpytest_subprocess("-p", "no:randomly", KEEP)
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*podjig: kept for 60 minutes*", "container * (busybox), * in *::test_fails"])
+    result.stdout.fnmatch_lines(["hello", "(all of it: *podman logs *)"])
     commands = told(result)
     assert sorted(commands) == kept(engine)
     assert len(commands) == 2, "one of the fixture, one of the session"
