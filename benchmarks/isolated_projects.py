@@ -165,7 +165,7 @@ class Project:
     Attributes:
         conftest: Its conftest.py, with places for what differs from run to run.
         statements: What its tests do with their connection.
-        plugin: The pytest plugin that it needs, apart from ours; empty for none.
+        plugin: The pytest plugin that it needs; empty for none.
     """
 
     conftest: str
@@ -175,7 +175,8 @@ class Project:
 
 
 PROJECTS = {
-    BARE: Project(conftest=_BARE, statements=_NOTHING, plugin=""),
+    # Some module, of no effect: pytest looks for whatever -p names among all entry points, which takes milliseconds.
+    BARE: Project(conftest=_BARE, statements=_NOTHING, plugin="keyword"),
     LOADED: Project(conftest=_BARE, statements=_NOTHING),
     **{
         name: Project(conftest=_DATABASE.replace("{mode!r}", repr(name.removeprefix("podjig, "))))

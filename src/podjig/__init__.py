@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from podjig.isolation.postgres.migration.choice import migration as migration
     from podjig.isolation.postgres.rollback import arollback as arollback
     from podjig.isolation.postgres.rollback import rollback as rollback
+    from podjig.isolation.protocol import Isolation as Isolation
+    from podjig.isolation.protocol import Leftover as Leftover
+    from podjig.isolation.protocol import StateAccess as StateAccess
     from podjig.isolation.redis.database import RedisDatabase as RedisDatabase
     from podjig.isolation.redis.databases import RedisDatabases as RedisDatabases
     from podjig.network import Network as Network
     from podjig.pod import Pod as Pod
     from podjig.pytest_plugin.factories import container_fixture as container_fixture
     from podjig.pytest_plugin.isolating import LeftoverWarning as LeftoverWarning
+    from podjig.pytest_plugin.isolating import isolated_fixture as isolated_fixture
     from podjig.pytest_plugin.postgres_fixture import postgres_database as postgres_database
     from podjig.pytest_plugin.redis_fixture import redis_database as redis_database
     from podjig.services.postgres import PostgresContainer as PostgresContainer
@@ -73,12 +77,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "podjig.isolation.postgres.databases": ("PostgresDatabases",),
     "podjig.isolation.postgres.migration.choice": ("migration",),
     "podjig.isolation.postgres.rollback": ("arollback", "rollback"),
+    "podjig.isolation.protocol": ("Isolation", "Leftover", "StateAccess"),
     "podjig.isolation.redis.database": ("RedisDatabase",),
     "podjig.isolation.redis.databases": ("RedisDatabases",),
     "podjig.network": ("Network",),
     "podjig.pod": ("Pod",),
     "podjig.pytest_plugin.factories": ("container_fixture",),
-    "podjig.pytest_plugin.isolating": ("LeftoverWarning",),
+    "podjig.pytest_plugin.isolating": ("LeftoverWarning", "isolated_fixture"),
     "podjig.pytest_plugin.postgres_fixture": ("postgres_database",),
     "podjig.pytest_plugin.redis_fixture": ("redis_database",),
     "podjig.services.postgres": ("PostgresContainer",),

@@ -33,7 +33,7 @@ def registry() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of an image that nobody else names: Podman loses one of two names that it is given at the same moment."""
+    """The name of an image that nobody else names: of two names given to one at the same moment, Podman loses one."""
     context = tmp_path_factory.mktemp("tiny")
     (context / "Containerfile").write_text(f"FROM {resolve('busybox')}\nLABEL pulled={uuid.uuid4().hex}\n")
     with DockerImage(context) as image:

@@ -14,6 +14,7 @@ from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.databases import PostgresDatabases
 from podjig.isolation.postgres.modes import MODES as POSTGRES_MODES
 from podjig.isolation.protocol import Isolation
+from podjig.isolation.redis.claim import KEPT
 from podjig.isolation.redis.database import RedisDatabase
 from podjig.isolation.redis.databases import RedisDatabases
 from podjig.isolation.redis.modes import MODES as REDIS_MODES
@@ -196,7 +197,8 @@ def read_keys(state: RedisDatabase) -> list[str]:
 
 
 def look_at_keys(state: RedisDatabase) -> list[str]:
-    return read_keys(RedisDatabase(state.server, state.index, prefix=state.prefix))
+    keys = read_keys(RedisDatabase(state.server, state.index, prefix=state.prefix))
+    return [key for key in keys if key != KEPT]  # which keeps others from it
 
 
 def forget_keys(cache: RedisContainer, state: RedisDatabase) -> None:

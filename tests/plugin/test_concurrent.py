@@ -168,3 +168,60 @@ def test_ctrl_c_in_the_middle_leaves_nothing(project: pytest.Pytester, engine: E
     assert "KeyboardInterrupt" in output
     assert re.search(r"never|Exception in thread", output) is None, output
     assert engine.list_containers(labels={"podjig-test": mark}) == []
+
+
+@pytest.mark.usefixtures("mark")
+def test_what_was_begun_for_a_test_that_could_not_be_set_up_is_not_given_where_another_image_is_chosen(
+    project: pytest.Pytester,
+) -> None:
+    project.makeconftest(
+        f"""{CONFTEST}
+bad = container_fixture(box(Bad))
+mybox = container_fixture(box())
+"""
+    )
+    project.makepyfile(
+        """
+        import pytest
+
+        def test_fails_before_it_takes_it(bad, mybox): pass
+
+        @pytest.mark.parametrize("mybox", ["busybox:latest"], indirect=True)
+        def test_chosen(mybox):
+            assert mybox.image == "busybox:latest"
+        """
+    )
+    project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(errors=1, passed=1)
+
+
+@pytest.mark.usefixtures("mark")
+def test_what_a_timeout_interrupts_is_put_away(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        f"""{CONFTEST}
+slow = container_fixture(box().with_labels({{"podjig-test": os.environ["MARK"], "slow": "1"}})
+    .waiting_for(lambda container: False), scope="function")
+other = container_fixture(box())
+"""
+    )
+    project.makepyfile(
+        """
+        import os, time
+        import pytest
+        from podjig.engine.discovery import current_engine
+
+        def there():
+            return current_engine().list_containers(labels={"podjig-test": os.environ["MARK"], "slow": "1"})
+
+        @pytest.mark.timeout(4)
+        def test_times_out(slow, other): pass
+
+        def test_next():
+            deadline = time.monotonic() + 20
+            while there():
+                assert time.monotonic() < deadline, "it is started though nobody waits for it"
+                time.sleep(0.1)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:randomly")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["*Timeout*4*s*"])

@@ -250,6 +250,25 @@ def test_a_migration_that_fails_says_where(project: pytest.Pytester) -> None:
     )
 
 
+def test_a_function_that_fails_says_in_which_line_each_time(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        schema="""
+        def users(connection):
+            connection.execute("CREATE TABLE users ()")
+
+        def upgrade(connection):
+            users(connection)
+            users(connection)
+        """
+    )
+    project.makeini("[pytest]\npodjig_postgres_migrate = schema:upgrade\npythonpath = .")
+    project.makepyfile("def test_one(podjig_postgres): pass\ndef test_two(podjig_postgres): pass")
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(errors=2)
+    says = "MigrationError: the migration by schema:upgrade failed at schema.py:2: DuplicateTable: *"
+    result.stdout.fnmatch_lines([f"*{says}", f"*{says}"])
+
+
 @pytest.mark.parametrize(
     ("definition", "says"),
     [

@@ -90,3 +90,20 @@ def test_what_was_begun_and_not_used_is_removed(notes: pytest.Pytester) -> None:
         f"{TESTS}\ndef test_more(one): pass".replace("def test_before():", "def test_before():\n    1 / 0")
     )
     notes.runpytest_subprocess("-p", "no:randomly", "--podjig-early", "-x").assert_outcomes(failed=1)
+
+
+def test_each_image_that_tests_choose_is_begun(notes: pytest.Pytester) -> None:
+    notes.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("one", ["busybox:latest"], indirect=True)
+        def test_chosen(one):
+            assert one.image == "busybox:latest"
+
+        def test_plain(one):
+            assert one.image == "busybox"
+        """
+    )
+    notes.runpytest_subprocess("-p", "no:randomly", "--podjig-early").assert_outcomes(passed=2)
+    assert started(notes) == 2

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-CONFTEST = """
+from plugin.forking import FORKED
+
+CONFTEST = (
+    FORKED
+    + """
 import os
-import pytest_forked
 from podjig import GenericContainer, container_fixture
 
 def box():
@@ -15,16 +18,8 @@ def box():
 one = container_fixture(box())
 two = container_fixture(box())
 narrow = container_fixture(box(), scope="function")
-
-serialize_report = pytest_forked.serialize_report
-
-def without_id(report):
-    serialized = serialize_report(report)
-    serialized.pop("_id", None)  # pytest-forked 1.7.5 cannot send this, which pytest 9.2 has instead of:
-    return {**serialized, "nodeid": report.nodeid}
-
-pytest_forked.serialize_report = without_id
 """
+)
 
 TESTS = """
 import os
@@ -77,3 +72,46 @@ def test_a_container_that_does_not_start_fails_each_child(project: pytest.Pytest
     result = project.runpytest_subprocess("--forked")
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*exit*3*"])
+
+
+@pytest.mark.usefixtures("mark")
+def test_each_child_has_the_image_that_its_test_chooses(project: pytest.Pytester) -> None:
+    project.makeconftest(CONFTEST)
+    project.makepyfile(
+        """
+        import pytest
+
+        def test_plain(one):
+            assert one.image == "busybox"
+
+        @pytest.mark.parametrize("one", ["busybox:latest"], indirect=True)
+        def test_chosen(one):
+            assert one.image == "busybox:latest"
+        """
+    )
+    project.runpytest_subprocess("-p", "no:randomly", "--forked").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "1"]], ids=["alone", "xdist"])
+def test_what_children_leave_behind_and_what_they_cost_is_told(project: pytest.Pytester, options: list[str]) -> None:
+    project.makeconftest(FORKED)
+    project.makepyfile(
+        """
+        import pytest
+        kept = []
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_clean(podjig_postgres, n): pass
+
+        def test_careless(podjig_postgres):
+            connection = podjig_postgres.connect()
+            connection.execute("CREATE TABLE mine ()")
+            kept.append(connection)
+        """
+    )
+    result = project.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "--forked", *options)
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines(["*LeftoverWarning: *::test_careless left behind *idle transaction*"])
+    result.stdout.fnmatch_lines(
+        ["podjig_postgres_server (postgres:17): *", "podjig_postgres (pool): 3 clean states in *"]
+    )

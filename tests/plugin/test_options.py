@@ -227,3 +227,42 @@ def test_the_documentation_lists_every_option() -> None:
         assert row, f"docs/pytest.md does not tell of {option.ini_name}"
         assert (f"`{option.flag}" in row) == option.command_line
         assert (f"`{option.setting.variable}`" in row) == bool(option.setting.variable)
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "works"),
+    [
+        (["-p", "no:podjig"], "", False),
+        ([], "1", False),
+        (["-p", "podjig"], "1", True),
+    ],
+    ids=["switched off", "nothing loads itself", "named"],
+)
+def test_fixtures_without_the_plugin_tell_how_to_load_it(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: list[str], variable: str, works: bool
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", variable)
+    project.makeconftest(
+        """
+        import pytest
+        from podjig import PostgresContainer, container_fixture, postgres_database
+
+        @pytest.fixture
+        def url():
+            return "postgresql://nobody@localhost:1"
+
+        box = container_fixture(lambda: pytest.skip("asked for"))
+        db = postgres_database("url", mode="template")
+        """
+    )
+    project.makepyfile("def test_container(box): pass\ndef test_database(db): pass")
+    result = project.runpytest_subprocess(*options)
+    if works:
+        result.assert_outcomes(skipped=1, errors=1)
+        result.stdout.fnmatch_lines(["*no connection to database*"])
+    else:
+        result.assert_outcomes(errors=2)
+        result.stdout.no_fnmatch_line("*AssertionError*")
+        said = [line for line in result.outlines if "podjig's pytest plugin is not loaded" in line and "E  " in line]
+        assert len(said) == 2
+        result.stdout.fnmatch_lines(["*give '-p podjig'*"])

@@ -10,8 +10,8 @@ from podjig.image.progress import ProgressLine, bytes_done
 from podjig.image.substitution import substitute
 
 _PULLS = 3
-"""How often an image is pulled whose name gets lost: Podman writes all names of an image at once, so that two clients that
-name the same image at the same moment undo each other."""
+"""How often an image is pulled whose name gets lost: Podman writes all names of an image at once, so that two clients
+that name the same image at the same moment undo each other."""
 
 
 def resolve(name: str) -> str:

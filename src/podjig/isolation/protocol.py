@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 State = TypeVar("State")
 
@@ -19,6 +19,34 @@ class Leftover:
 
     requester: str
     what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateAccess:
+    """How people get at a state that was kept: command lines for them to copy.
+
+    Attributes:
+        opens: What opens it; empty where nothing does.
+        removes: What removes it; empty where it goes with its server only.
+        lasts: It stays until somebody removes it: podjig has not started its server, and will not end it.
+    """
+
+    opens: str = ""
+    removes: str = ""
+    lasts: bool = False
+
+
+@runtime_checkable
+class Accessible(Protocol):
+    """A state that people can look at when it is kept. A state need not be one."""
+
+    def access(self) -> StateAccess:
+        """Return how they get at it.
+
+        Raises:
+            PodjigError: The engine was asked, and does not tell.
+        """
+        ...
 
 
 class Isolation(Protocol[State]):

@@ -16,6 +16,7 @@ from podjig.pytest_plugin.usage import Usage, Used
 
 if TYPE_CHECKING:
     from podjig.container.running import Running
+    from podjig.pytest_plugin.keeping import Keeping
 
 _DEADLINE = 5.0
 """Seconds that all containers of one test together get to tell what they wrote."""
@@ -43,9 +44,9 @@ class Account(NamedTuple):
 class FailureLogs:
     """Adds a section for each container to the report of a failing test."""
 
-    def __init__(self, config: pytest.Config, usage: Usage) -> None:
+    def __init__(self, config: pytest.Config, usage: Usage, keeping: Keeping | None) -> None:
         self._lines: int = options.value(config, "logs")
-        self._kept = options.value(config, "keep") == "on-failure"
+        self._keeping = keeping
         self._usage = usage
         self._since = time.time()
         self._in_test = False
@@ -104,7 +105,7 @@ class FailureLogs:
             return accounts
 
         def ask(used: Used) -> None:
-            accounts[used.id] = _account(used, since=self._since, lines=self._lines, kept=self._kept)
+            accounts[used.id] = _account(used, since=self._since, lines=self._lines, keeping=self._keeping)
 
         threads = [threading.Thread(target=ask, args=(used,), name="podjig-logs", daemon=True) for used in containers]
         for thread in threads:
@@ -117,9 +118,9 @@ class FailureLogs:
         return dict(accounts)
 
 
-def _account(used: Used, *, since: float, lines: int, kept: bool) -> Account:
+def _account(used: Used, *, since: float, lines: int, keeping: Keeping | None) -> Account:
     """Ask one container how it is, and what it wrote."""
-    from podjig.pytest_plugin.command_lines import podman
+    from podjig.engine.command_lines import podman
 
     name = used.container.name or used.id[:12]
     if not used.is_there:
@@ -138,8 +139,9 @@ def _account(used: Used, *, since: float, lines: int, kept: bool) -> Account:
             since -= _SLACK
         chunks = engine.logs(used.id, since=since, tail=_LINES_ASKED)
         wrote = b"".join(chunk.data for chunk in chunks).decode("utf-8", "replace").splitlines()
-        lasting = kept or used.container.borrowed
-        more = f"all of it{'' if lasting else ', with --podjig-keep=on-failure'}: {podman(engine, 'logs', name)}"
+        lasting = used.container.borrowed or (keeping is not None and keeping.has_kept(used.id))
+        where = "" if lasting else ", had it been kept" if keeping else ", with --podjig-keep=on-failure"
+        more = f"all of it{where}: {podman(engine, 'logs', name)}"
     except ResourceNotFound:
         return Account(name, "It has been removed.", bool(died))
     except PodjigError as error:

@@ -8,17 +8,15 @@ import sys
 import pytest
 
 from podjig import config as settings
-from podjig.pytest_plugin import marking, options
-from podjig.pytest_plugin.early import Early
+from podjig.pytest_plugin import options
 from podjig.pytest_plugin.failure import FailureLogs
 from podjig.pytest_plugin.isolating import Isolations
-from podjig.pytest_plugin.keeping import Keeping
 from podjig.pytest_plugin.policy import EnginePolicy
-from podjig.pytest_plugin.reuse import Reuse
 from podjig.pytest_plugin.services import Services
 from podjig.pytest_plugin.summary import Summary
 from podjig.pytest_plugin.usage import Usage
-from podjig.pytest_plugin.xdist import Controller, Worker, is_worker
+
+MARKER = "integration: needs a real container; deselect with -m 'not integration'"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,28 +27,52 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # the terminal reporter is made by such a hook as well, before this one
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and the plugin's concerns; read the options."""
-    config.addinivalue_line("markers", marking.DESCRIPTION)
+    config.addinivalue_line("markers", MARKER)
     # The project's settings are those of pytest's root folder, wherever pytest was started.
     config.add_cleanup(settings.look_in(config.rootpath))
     _show_progress(config)
     _clean_up_at_the_end(config)
     options.load(config)
-    usage = Usage()
-    concerns = {
-        "marking": marking.Marking(),
-        "services": Services(config),
-        "early": Early(),
-        "isolations": Isolations(config),
-        "xdist": Worker(config) if is_worker(config) else Controller(config),
-        "usage": usage,
-        "failure": FailureLogs(config, usage),
-        "keeping": Keeping(config, usage),
-        "policy": EnginePolicy(config),
-        "reuse": Reuse(config),
-        "summary": Summary(),
-    }
-    for name, plugin in concerns.items():
+    for name, plugin in _concerns(config).items():
         config.pluginmanager.register(plugin, f"podjig-{name}")
+
+
+def _concerns(config: pytest.Config) -> dict[str, object]:
+    """Return what takes part in the run; what nobody has asked for is not even imported."""
+    usage = Usage()
+    keeping = None
+    isolations = Isolations(config)
+    concerns: dict[str, object] = {"services": Services(config), "isolations": isolations, "usage": usage}
+    if options.value(config, "mark_integration"):
+        from podjig.pytest_plugin.marking import Marking
+
+        concerns["marking"] = Marking()
+    if options.value(config, "early"):
+        from podjig.pytest_plugin.early import Early
+
+        concerns["early"] = Early()
+    if options.value(config, "reuse"):
+        from podjig.pytest_plugin.reuse import Reuse
+
+        concerns["reuse"] = Reuse()
+    if hasattr(config, "workerinput"):
+        from podjig.pytest_plugin.xdist import Worker
+
+        concerns["xdist"] = Worker(config)
+    elif config.getoption("dist", "no") != "no":
+        from podjig.pytest_plugin.xdist import Controller
+
+        concerns["xdist"] = Controller(config)
+    if config.pluginmanager.hasplugin("pytest_forked"):
+        from podjig.pytest_plugin.forking import Forking
+
+        concerns["forking"] = Forking(config, isolations)
+    if options.value(config, "keep") == "on-failure":
+        from podjig.pytest_plugin.keeping import Keeping
+
+        concerns["keeping"] = keeping = Keeping(config, usage)
+    concerns["failure"] = FailureLogs(config, usage, keeping)  # after it: around it, so it knows what is kept
+    return {**concerns, "policy": EnginePolicy(config), "summary": Summary()}
 
 
 def pytest_report_header() -> list[str]:

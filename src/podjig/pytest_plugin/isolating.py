@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from podjig.pytest_plugin.factories import Scope
-from podjig.pytest_plugin.keeping import keep_state
+from podjig.pytest_plugin.concern import concern_of
+from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.record import records_of
 
 if TYPE_CHECKING:
     from podjig.isolation.protocol import Isolation, Leftover
+    from podjig.pytest_plugin.keeping import Keeping
 
 PLUGIN = "podjig-isolations"
 
-Make = Callable[[Any, pytest.Config], "Isolation[Any]"]
+Make = Callable[[Any, pytest.FixtureRequest], "Isolation[Any]"]
 """Makes an isolation of a server fixture's value."""
 
-Mode = Callable[[pytest.Config], str]
-"""Tells its mode, in a word."""
+Mode = str | Callable[[pytest.Config], str]
+"""Its mode, in a word, or what tells it."""
 
 
 class LeftoverWarning(UserWarning):
@@ -31,37 +32,56 @@ class LeftoverWarning(UserWarning):
 
 
 def isolated_fixture(
-    server: str, make: Make, mode: Mode, *, scope: Scope = "function", name: str | None = None, autouse: bool = False
+    server: str,
+    make: Make,
+    *,
+    mode: Mode = "isolated",
+    scope: ScopeChoice = "function",
+    name: str | None = None,
+    autouse: bool = False,
 ) -> Any:
-    """Return a pytest fixture that gives a clean state of the server that another fixture gives.
+    """Return a pytest fixture that gives each test a clean state of the server that another fixture gives.
+
+    In a conftest.py, where ``Topics`` is an :class:`Isolation`::
+
+        kafka = container_fixture(KafkaContainer())
+        topic = isolated_fixture("kafka", lambda server, request: Topics(server.get_bootstrap_server()))
+
+    What tests leave behind is told as a warning, what clean states cost is told in the summary, and what failing tests
+    have used is kept where the option ``keep`` says so: see :class:`StateAccess`.
 
     Args:
         server: The name of the server's fixture.
-        make: Makes the isolation when it is first needed, once for each value of that fixture.
-        mode: Its mode, for the summary.
-        scope: The fixture's scope.
+        make: Makes the isolation of that fixture's value and of the request for the first state (``request.config``,
+            ``request.scope``), once for each value. It is closed before that fixture ends.
+        mode: How a clean state comes about, for the summary: a word, or a function of pytest's configuration.
+        scope: The fixture's scope, or a function that tells it (pytest's dynamic scope).
         name: The fixture's name; that of the variable it is assigned to where ``None``.
         autouse: Use it in every test.
     """
 
     def isolated(request: pytest.FixtureRequest, **servers: Any) -> Iterator[Any]:
         config, fixture = request.config, request.fixturename or server
-        isolations = config.pluginmanager.get_plugin(PLUGIN)
-        assert isinstance(isolations, Isolations)
+        isolations = concern_of(config, PLUGIN, Isolations)
         began = time.perf_counter()
-        isolation = isolations.of(isolated, server, servers[server], make)
+        # Of several fixtures of that name, the one that has given the value: public nowhere, there in pytest 7 to 9.
+        definition = request._get_active_fixturedef(server)  # noqa: SLF001
+        isolation = isolations.of(isolated, definition, lambda: make(servers[server], request))
         state = isolation.acquire(request.node.nodeid)
         acquired = time.perf_counter()
         yield state
         released = time.perf_counter()
-        isolation.release(state, keep=keep_state(request, state))
-        records_of(config).isolation(
-            fixture=fixture,
-            mode=mode(config),
-            waited=acquired - began,
-            released=time.perf_counter() - released,
-        )
-        isolations.tell(isolation.leftovers())
+        keeping: Keeping | None = config.pluginmanager.get_plugin("podjig-keeping")
+        try:
+            isolation.release(state, keep=keeping is not None and keeping.keep_state(request, state))
+        finally:
+            records_of(config).isolation(
+                fixture=fixture,
+                mode=mode if isinstance(mode, str) else mode(config),
+                waited=acquired - began,
+                released=time.perf_counter() - released,
+            )
+            isolations.tell(isolation.leftovers())
 
     # The server is an argument like any other: pytest sets it up first, and knows which tests need it.
     parameters = [inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in ("request", server)]
@@ -70,42 +90,45 @@ def isolated_fixture(
 
 
 class Isolations:
-    """The run's isolations."""
+    """The run's isolations.
+
+    Attributes:
+        told_by_parent: This is a forked child: nobody reads its warnings.
+        untold: What tests left behind, where it is told by the parent.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._servers: dict[str, pytest.FixtureDef[Any]] = {}
-        self._open: dict[tuple[int, int], Isolation[Any]] = {}
+        self._open: dict[tuple[object, object], Isolation[Any]] = {}
+        self.told_by_parent = False
+        self.untold: list[Leftover] = []
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Remember which definition gives a fixture's value: what depends on it is to end before it does."""
-        self._servers[fixturedef.argname] = fixturedef
-
-    def of(self, fixture: object, server: str, value: Any, make: Make) -> Isolation[Any]:
+    def of(self, fixture: object, server: pytest.FixtureDef[Any], make: Callable[[], Isolation[Any]]) -> Isolation[Any]:
         """Return a fixture's isolation of a server, made at the first call, closed before that server's fixture ends.
 
         Args:
             fixture: The fixture that gives out its states.
-            server: The name of the server's fixture.
-            value: That fixture's value.
+            server: The server's fixture.
             make: Makes it.
         """
-        key = id(fixture), id(value)
+        key = fixture, server
         if key not in self._open:
-            self._open[key] = make(value, self._config)
-            self._servers[server].addfinalizer(lambda: self._close(key))
+            self._open[key] = make()
+            server.addfinalizer(lambda: self._close(key))
         return self._open[key]
 
     def tell(self, leftovers: list[Leftover]) -> None:
         """Warn of what tests left behind, each with the test's name: it may be found when the next is running."""
+        if self.told_by_parent:
+            self.untold += leftovers
+            return
         for each in leftovers:
             for message in _recorded(LeftoverWarning(f"{each.requester} left behind {each.what}")):
                 self._config.hook.pytest_warning_recorded.call_historic(
                     kwargs={"warning_message": message, "nodeid": each.requester, "when": "runtest", "location": None}
                 )
 
-    def _close(self, key: tuple[int, int]) -> None:
+    def _close(self, key: tuple[object, object]) -> None:
         isolation = self._open.pop(key, None)
         if isolation is not None:
             isolation.close()

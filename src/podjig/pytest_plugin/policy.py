@@ -11,7 +11,6 @@ import pytest
 
 from podjig.errors import EngineNotFound, EngineUnavailable, PodjigError
 from podjig.pytest_plugin import options
-from podjig.pytest_plugin.tracebacks import shorten
 
 _WHY = "podjig_no_engine"
 """Attribute of a report: why a test was skipped. xdist's workers send it along."""
@@ -37,6 +36,8 @@ class EnginePolicy:
             outcome: Any = yield
             setattr(outcome.get_result(), _WHY, why)
             return
+        from podjig.pytest_plugin.tracebacks import shorten
+
         shown = shorten(item, call)
         outcome = yield
         if shown is not None:

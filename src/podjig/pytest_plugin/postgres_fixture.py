@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from podjig.pytest_plugin import options
-from podjig.pytest_plugin.factories import Scope
+from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.isolating import isolated_fixture
-from podjig.pytest_plugin.xdist import worker_count, worker_id
 
 if TYPE_CHECKING:
     from podjig.isolation.postgres.databases import PostgresDatabases
@@ -22,7 +21,7 @@ def postgres_database(
     *,
     migrate: Any = None,
     mode: str | None = None,
-    scope: Scope = "function",
+    scope: ScopeChoice = "function",
     name: str | None = None,
     autouse: bool = False,
 ) -> Any:
@@ -44,7 +43,8 @@ def postgres_database(
             ``podjig_postgres_migrate`` where ``None``, else none: the database is empty.
         mode: How a clean database comes about: ``"pool"``, ``"template"``, ``"rollback"`` or ``"truncate"``. The ini
             option ``podjig_postgres_mode`` where ``None``.
-        scope: The fixture's scope: a database for each test, class, module ...
+        scope: The fixture's scope: a database for each test, class, module ...; or a function that tells it (pytest's
+            dynamic scope).
         name: The fixture's name; that of the variable it is assigned to where ``None``.
         autouse: Use it in every test.
 
@@ -59,9 +59,11 @@ def postgres_database(
     def mode_of(config: pytest.Config) -> str:
         return mode or str(options.value(config, "postgres_mode"))
 
-    def make(value: Any, config: pytest.Config) -> PostgresDatabases:
+    def make(value: Any, request: pytest.FixtureRequest) -> PostgresDatabases:
         from podjig.isolation.postgres.databases import PostgresDatabases
+        from podjig.pytest_plugin.xdist import worker_count, worker_id
 
+        config = request.config
         source = options.value(config, "postgres_migrate") if migrate is None else migrate
         return PostgresDatabases(
             value,
@@ -69,9 +71,10 @@ def postgres_database(
             mode=mode_of(config),
             worker=worker_id(config),
             workers=worker_count(config),
+            undo=request.scope == "function",
         )
 
-    return isolated_fixture(server, make, mode_of, scope=scope, name=name, autouse=autouse)
+    return isolated_fixture(server, make, mode=mode_of, scope=scope, name=name, autouse=autouse)
 
 
 def _found(root: Path, source: Any) -> Any:

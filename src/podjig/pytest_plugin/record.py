@@ -94,6 +94,11 @@ class Records:
             )
         self._isolations[key] = record
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.services.clear()
+        self._isolations.clear()
+
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Return all of it as plain values, for another process."""
         return {

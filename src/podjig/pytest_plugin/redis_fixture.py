@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from podjig.pytest_plugin import options
-from podjig.pytest_plugin.factories import Scope
+from podjig.pytest_plugin.factories import ScopeChoice
 from podjig.pytest_plugin.isolating import isolated_fixture
-from podjig.pytest_plugin.xdist import worker_count, worker_id
 
 if TYPE_CHECKING:
     from podjig.isolation.redis.databases import RedisDatabases
@@ -19,7 +18,7 @@ def redis_database(
     server: str = "podjig_redis_server",
     *,
     mode: str | None = None,
-    scope: Scope = "function",
+    scope: ScopeChoice = "function",
     name: str | None = None,
     autouse: bool = False,
 ) -> Any:
@@ -29,7 +28,7 @@ def redis_database(
         server: The name of the fixture that gives the server: a ``RedisContainer``, or a URL.
         mode: How it comes about: ``"index"`` (a database by its index, for each worker), ``"prefix"`` or
             ``"server"``. The ini option ``podjig_redis_mode`` where ``None``.
-        scope: The fixture's scope.
+        scope: The fixture's scope, or a function that tells it (pytest's dynamic scope).
         name: The fixture's name; that of the variable it is assigned to where ``None``.
         autouse: Use it in every test.
 
@@ -44,9 +43,11 @@ def redis_database(
     def mode_of(config: pytest.Config) -> str:
         return mode or str(options.value(config, "redis_mode"))
 
-    def make(value: Any, config: pytest.Config) -> RedisDatabases:
+    def make(value: Any, request: pytest.FixtureRequest) -> RedisDatabases:
         from podjig.isolation.redis.databases import RedisDatabases
+        from podjig.pytest_plugin.xdist import worker_count, worker_id
 
+        config = request.config
         return RedisDatabases(value, mode=mode_of(config), worker=worker_id(config), workers=worker_count(config))
 
-    return isolated_fixture(server, make, mode_of, scope=scope, name=name, autouse=autouse)
+    return isolated_fixture(server, make, mode=mode_of, scope=scope, name=name, autouse=autouse)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
 from podjig.container import defaults
-from podjig.pytest_plugin import options
 
 
 class Reuse:
-    """Has containers reused where that is asked for. The summary tells with ``-v`` which were not, and why.
+    """Has containers reused; takes part where that is asked for. The summary tells with ``-v`` why some were not."""
 
-    Args:
-        config: The run's.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+    def __init__(self) -> None:
         self._before = defaults.reuse
 
     def pytest_configure(self) -> None:
         """Begin."""
-        self._before, defaults.reuse = defaults.reuse, options.value(self._config, "reuse") or defaults.reuse
+        self._before, defaults.reuse = defaults.reuse, True
 
     def pytest_unconfigure(self) -> None:
         """End."""

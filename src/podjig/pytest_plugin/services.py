@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from podjig.container import observer
+from podjig.pytest_plugin.concern import concern_of
 from podjig.pytest_plugin.record import ServiceRecord, records_of
-from podjig.pytest_plugin.start import Start, how_of
 
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
     from podjig.container.observer import Startup
+    from podjig.pytest_plugin.start import Start
 
 PLUGIN = "podjig-services"
 
@@ -42,6 +43,10 @@ class ServiceFixture:
     partition: bool = True
 
 
+Key = tuple[ServiceFixture, str, str | int]
+"""A container fixture's, with the parameter: the name of an image, or an object's identity."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """A container fixture as one test needs it.
@@ -61,9 +66,9 @@ class Wanted:
     index: int = 0
 
     @property
-    def key(self) -> tuple[ServiceFixture, str, int]:
-        """What tells it from others that are up at the same time."""
-        return self.service, self.fixture, self.index
+    def key(self) -> Key:
+        """What tells it from others that are up at the same time. Not the index: of a test's own choice it is 0."""
+        return self.service, self.fixture, self.param if isinstance(self.param, str) else id(self.param)
 
     @property
     def label(self) -> str:
@@ -83,10 +88,12 @@ def mark(function: Any, service: ServiceFixture) -> None:
 
 
 def services_of(config: pytest.Config) -> Services:
-    """Return the run's container fixtures."""
-    services = config.pluginmanager.get_plugin(PLUGIN)
-    assert isinstance(services, Services)
-    return services
+    """Return the run's container fixtures.
+
+    Raises:
+        ConfigError: The plugin is not loaded.
+    """
+    return concern_of(config, PLUGIN, Services)
 
 
 def fixturedefs_of(item: pytest.Item) -> Iterator[pytest.FixtureDef[Any]]:
@@ -124,9 +131,9 @@ class Services:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._begun: dict[tuple[ServiceFixture, str, int], Start] = {}  # no fixture has taken it yet
+        self._begun: dict[Key, Start] = {}  # no fixture has taken it yet
         self._serving: list[Start] = []
-        self._held: dict[tuple[ServiceFixture, str, int], Start] = {}  # for forked children, to the session's end
+        self._held: dict[Key, Start] = {}  # for forked children, to the session's end
         self._putting_away: list[Start] = []
         self._setting_up: list[str] = []
         self._pid = os.getpid()
@@ -161,8 +168,9 @@ class Services:
             start.run()
         try:
             container = start.result()
-        except KeyboardInterrupt:
-            self._put_away(start)
+        except BaseException as error:
+            if error is not start.error:  # an interruption, by Ctrl-C or by a plugin for timeouts: nobody waits for it
+                self._put_away(start)
             raise
         self._serving.append(start)
         try:
@@ -170,6 +178,11 @@ class Services:
         finally:
             self._serving.remove(start)
             start.end()
+
+    def started(self, id: str) -> GenericContainer | None:
+        """Return the container with this id, if this process has started it for a fixture that has not ended."""
+        up = (start.container for start in [*self._serving, *self._held.values()])
+        return next((each for each in up if each is not None and each.started and each.id == id), None)
 
     # Starting in advance
 
@@ -193,6 +206,8 @@ class Services:
             start.note()  # what a child notes nobody reads
 
     def _start(self, wanted: Wanted) -> Start:
+        from podjig.pytest_plugin.start import Start
+
         return Start(wanted, self._config, self._note)
 
     def _note(self, start: Start) -> None:
@@ -264,6 +279,8 @@ class Services:
         self._setting_up.pop()
 
     def _started(self, startup: Startup) -> None:
+        from podjig.pytest_plugin.start import Start, how_of
+
         start = Start.of_this_thread()
         if start is not None:
             start.told(startup)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from podjig.container import observer
-from podjig.pytest_plugin.start import Start
 
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
@@ -67,6 +66,8 @@ class Usage:
 
     def used_by(self, item: pytest.Item) -> list[Used]:
         """Return the containers that a test has used so far, also those that are gone since it began."""
+        if not (self._of_test or self._of_fixture):
+            return []
         found = {used.id: used for used in self._of_test}
         for fixture in self._fixtures_of(item):  # in the order of their setup: of several that give it, the first
             for used in self._of_fixture[fixture]:
@@ -106,6 +107,8 @@ class Usage:
     def _observe(self, startup: Startup) -> None:
         container: Any = startup.container
         self._ready_at[container.id] = time.time()
+        from podjig.pytest_plugin.start import Start
+
         if Start.of_this_thread() is not None:  # it will be a fixture's value
             return
         if self._setting_up:

@@ -13,7 +13,8 @@ from podjig.pytest_plugin.record import records_of
 if TYPE_CHECKING:
     from podjig.container import GenericContainer
     from podjig.pytest_plugin.services import Wanted
-    from podjig.pytest_plugin.sharing import SharedServices, Sharing
+    from podjig.pytest_plugin.shared_services import SharedServices
+    from podjig.pytest_plugin.sharing import Sharing
 
 _KEY = "podjig"
 """Of xdist's ``workerinput`` and ``workeroutput``."""
@@ -47,7 +48,7 @@ def is_shared(config: pytest.Config, wanted: Wanted) -> bool:
     """Whether what a fixture gives is one for all workers."""
     if not may_share(config, wanted):
         return False
-    from podjig.pytest_plugin.sharing import can_share
+    from podjig.pytest_plugin.shared_services import can_share
 
     try:
         return can_share(wanted.service.make(config, wanted.param), wanted.service)
@@ -63,7 +64,7 @@ def shared_services(config: pytest.Config, wanted: Wanted, container: GenericCon
     """
     if not may_share(config, wanted):
         return None
-    from podjig.pytest_plugin.sharing import SharedServices, can_share
+    from podjig.pytest_plugin.shared_services import SharedServices, can_share
 
     if not can_share(container, wanted.service):
         return None
@@ -121,7 +122,7 @@ class Worker:
             from podjig.image import progress
 
             def say(line: str) -> None:
-                from podjig.pytest_plugin.sharing import say
+                from podjig.pytest_plugin.shared_services import say
 
                 say(address, line)
 

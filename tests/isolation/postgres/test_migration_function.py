@@ -150,11 +150,13 @@ def test_its_own_error_is_told_and_is_the_cause(empty: PostgresDatabase) -> None
         sys.exit(7)
 
     for function, says, cause in (
-        (fails, "fails failed: DivisionByZero: division by zero", psycopg.errors.DivisionByZero),
-        (fails_too, "fails_too failed: LookupError: nothing at postgresql", LookupError),
-        (leaves, "leaves failed: it ended with exit status 7", SystemExit),
+        (fails, "DivisionByZero: division by zero", psycopg.errors.DivisionByZero),
+        (fails_too, "LookupError: nothing at postgresql", LookupError),
+        (leaves, "it ended with exit status 7", SystemExit),
     ):
-        with pytest.raises(MigrationError, match=says) as caught:
+        line = function.__code__.co_firstlineno + 1
+        place = rf"{function.__name__} failed at \S*test_migration_function.py:{line}: "
+        with pytest.raises(MigrationError, match=f"{place}{says}") as caught:
             FunctionMigration(function).run(empty)
         assert isinstance(caught.value.__cause__, cause)
 

@@ -216,6 +216,36 @@ def test_what_is_kept_can_be_looked_at(server: PostgresServer) -> None:
         connection.execute(f"DROP DATABASE {state.name} WITH (FORCE)".encode())
 
 
+def test_what_was_committed_before_a_failed_transaction_is_kept(server: PostgresServer) -> None:
+    with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
+        state = databases.acquire("test_that_failed")
+        connection = state.connect()
+        connection.execute("INSERT INTO person VALUES ('ada')")
+        connection.commit()
+        connection.execute("INSERT INTO person VALUES ('bob')")
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            connection.execute("SELECT * FROM nothing_of_this_name")
+        databases.release(state, keep=True)
+    with server.connect(state.name) as looking:
+        assert people(looking) == ["ada", "eve"]
+    with server.connect() as admin:
+        admin.execute(f"DROP DATABASE {state.name} WITH (FORCE)".encode())
+
+
+def test_what_cannot_be_committed_is_told(server: PostgresServer) -> None:
+    with PostgresDatabases(server, migrate=migrate, mode="rollback") as databases:
+        state = databases.acquire("test_that_failed")
+        connection = state.connect()
+        connection.execute("ALTER TABLE person ADD boss text REFERENCES person DEFERRABLE INITIALLY DEFERRED")
+        connection.execute("INSERT INTO person VALUES ('ada', 'nobody')")
+        databases.release(state, keep=True)
+        (left,) = databases.leftovers()
+        assert "cannot be committed" in left.what
+        assert "violates foreign key constraint" in left.what
+    with server.connect() as admin:
+        admin.execute(f"DROP DATABASE {state.name} WITH (FORCE)".encode())
+
+
 def test_a_forked_child_has_a_database_of_its_own(databases: PostgresDatabases) -> None:
     with databases.database() as database:
         connection = database.connect()

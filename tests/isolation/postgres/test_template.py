@@ -220,7 +220,7 @@ def test_a_migration_that_ends_the_server_is_told_with_its_log(container: Postgr
             other.exec(["sh", "-c", "kill -QUIT 1"])
             connection.execute("SELECT pg_sleep(60)")
 
-        with pytest.raises(MigrationError, match="ends failed: ") as caught:
+        with pytest.raises(MigrationError, match="ends failed at ") as caught:
             ensure_template(PostgresServer.of(other), migration(ends))
         assert "immediate shutdown" in caught.value.logs
 

@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from podjig import RedisContainer
 from podjig.errors import ContainerError, DefinitionError, IsolationError
-from podjig.isolation.redis.claim import Claim
+from podjig.isolation.redis.claim import KEPT, Claim
 from podjig.isolation.redis.databases import RedisDatabases
 from podjig.isolation.redis.server import Line, RedisServer
 
@@ -217,6 +217,20 @@ class TestByIndex:
                 assert database.index != kept.index
             with redis.Redis.from_url(kept.url) as client:
                 assert client.get("key") == b"value"
+                client.flushdb()
+
+    def test_what_is_kept_outlives_whoever_kept_it_until_it_is_flushed(self, container: RedisContainer) -> None:
+        with RedisDatabases(container) as databases:
+            kept = databases.acquire("test_that_failed")
+            kept.client.set("key", "value")
+            databases.release(kept, keep=True)
+        with RedisDatabases(container) as databases, databases.database() as database:
+            assert database.index != kept.index
+        with redis.Redis.from_url(kept.url) as client:
+            assert client.mget("key", KEPT) == [b"value", b"test_that_failed"]
+            client.flushdb()
+        with RedisDatabases(container) as databases, databases.database() as database:
+            assert database.index == kept.index
 
     def test_somebody_elses_keys_are_never_flushed(self, container: RedisContainer) -> None:
         url = container.get_connection_url()

@@ -12,6 +12,8 @@ from podjig.services.postgres import DRIVERS
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, Connection
 
+    from podjig.isolation.protocol import StateAccess
+
 _SETTABLE = {"autocommit", "row_factory", "prepare_threshold", "cursor_factory"}
 """What psycopg lets one change on a connection that is open."""
 
@@ -96,6 +98,12 @@ class PostgresDatabase:
         parameters = {**self.server.parameters(self.name), **kwargs}
         connection: AsyncConnection[Any] = await psycopg().AsyncConnection.connect(**parameters)
         return connection
+
+    def access(self) -> StateAccess:
+        """Return the commands by which people open it, and remove it, where it is kept."""
+        from podjig.isolation.postgres.access import access_to
+
+        return access_to(self.server, self.name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} of {self.server.description}>"

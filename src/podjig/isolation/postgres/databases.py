@@ -80,7 +80,8 @@ class PostgresDatabases(Databases[PostgresDatabase]):
             IsolationError: There is no database to be had.
         """
         if self._failure is not None:  # it would fail again, however long that takes
-            raise MigrationError(self._failure.message, hint=self._failure.hint, logs=self._failure.logs)
+            failure = self._failure
+            raise MigrationError(failure.message, hint=failure.hint, logs=failure.logs) from failure.__cause__
         try:
             return super().acquire(requester)
         except MigrationError as error:

@@ -71,7 +71,7 @@ class PoolClient:
         self._guard: Guard | None = None
         self._before: dict[str, State] = {}
         self._after = State([])
-        # The server's state was asked for and is not read yet: as a test enters a database, or (empty) as it leaves one.
+        # The server's state was asked for, not read yet: as a test enters a database, or (empty) as it leaves one.
         self._asked: str | None = None
         self._spoken_for: set[str] = set()  # tokens
         self._losses = 0
@@ -368,4 +368,5 @@ def _conninfo(server: PostgresServer) -> str:
     """Return a server's connection string, but for the database: libpq takes its time to make one."""
     parameters = server.parameters(server.dbname)
     del parameters["dbname"]
-    return psycopg().conninfo.make_conninfo("", **parameters)
+    made: str = psycopg().conninfo.make_conninfo("", **parameters)
+    return made

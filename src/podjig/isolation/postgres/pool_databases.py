@@ -62,9 +62,7 @@ class PoolDatabases:
         self._leave_the_parents()
         if self._client is None:
             self._template = self._template or ensure_template(self._server, self._migration)
-            self._client = PoolClient(
-                self._server, self._template, workers=self._workers, undo=self._undo
-            )
+            self._client = PoolClient(self._server, self._template, workers=self._workers, undo=self._undo)
         database = self._client.acquire()
         self._given[database.name] = requester
         return database

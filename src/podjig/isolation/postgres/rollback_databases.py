@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podjig.errors import PodjigError
+from podjig.errors import IsolationError, PodjigError
 from podjig.isolation.postgres.cloning import CloningDatabases
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.rollback_database import RollbackDatabase
@@ -45,7 +45,7 @@ class RollbackDatabases(CloningDatabases["_Kept"]):
         return state
 
     def release(self, state: PostgresDatabase, *, keep: bool = False) -> None:
-        """Roll the transaction back. What is kept is committed, so that others can look at it.
+        """Roll the transaction back. What is kept is committed, but for what has failed, for others to look at.
 
         Raises:
             IsolationError: The test ended the transaction itself.
@@ -55,10 +55,12 @@ class RollbackDatabases(CloningDatabases["_Kept"]):
             return
         kept = given.clone
         try:
-            kept.end(commit=keep)
-        except BaseException:
-            self._discard(kept, given.requester)
-            raise
+            kept.end(keep=keep)
+        except BaseException as error:
+            if not (keep and isinstance(error, IsolationError)):
+                self._discard(kept, given.requester)
+                raise
+            self._tell(given.requester, [error.message])
         if keep:
             self._keep(kept, given.requester)
         elif kept.connection.closed:
@@ -120,15 +122,15 @@ class _Kept:
             self._engine = KeptEngine(self.server, self.name, self.connection)
         return self._engine.begin(self._rollback.ledger)
 
-    def end(self, *, commit: bool = False) -> None:
+    def end(self, *, keep: bool = False) -> None:
         """End it.
 
         Raises:
-            IsolationError: The transaction was ended by the code under test.
+            IsolationError: The transaction was ended by the code under test, or what it did cannot be committed.
         """
         self._cut_off()
-        if commit:
-            self._rollback.end("COMMIT")
+        if keep:
+            self._rollback.keep()
         else:
             self._rollback.end()
 

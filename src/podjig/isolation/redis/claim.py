@@ -22,6 +22,9 @@ from podjig.services.redis_state import CLAIM
 if TYPE_CHECKING:
     from redis import ConnectionPool
 
+KEPT = "podjig:kept"
+"""The key of a kept database that says so. Its value is who had it."""
+
 _DATABASES = 16  # what the server has unless it is told otherwise, should it not tell
 _MANY = 1000  # keys from which a flush in the background is quicker
 
@@ -91,6 +94,15 @@ class Claim:
         others = any(client.name.startswith(CLAIM) and client.id != self._id for client in found)
         told = [*map(str, blocked), *self._guard.check(counts, others=others)]
         return [Leftover(requester=requester, what=what) for what in told] + self._ended_late(found, requester)
+
+    def keep(self, requester: str) -> None:
+        """Give it up, but have nobody use the database until this key of its is gone.
+
+        Raises:
+            IsolationError: The server does not answer.
+        """
+        self._line.ask(("SET", KEPT, requester or "podjig"))
+        self.close()
 
     def finish(self) -> list[Leftover]:
         """Give it up; return what was left open."""
@@ -171,9 +183,11 @@ class Claim:
         *_, (_, text) = line.ask(("MULTI",), ("CLIENT", "SETNAME", name), ("CLIENT", "LIST"), ("EXEC",))
         why = "is in use" if any(client.name == name and client.id != self._id for client in parse(text)) else ""
         if not why:
-            _, size = line.ask(("SELECT", index), ("DBSIZE",))
+            _, size, kept = line.ask(("SELECT", index), ("DBSIZE",), ("EXISTS", KEPT))
             if size and self._server.container is None:
                 why = f"holds {size} keys"
+            elif kept:
+                why = "is kept"
             else:
                 self._flush(size)
         if why:

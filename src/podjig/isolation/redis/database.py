@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from redis import ConnectionPool, Redis
     from redis.asyncio import Redis as AsyncRedis
 
+    from podjig.isolation.protocol import StateAccess
+
 
 class RedisDatabase:
     """A clean Redis that is one test's own.
@@ -96,6 +98,12 @@ class RedisDatabase:
     def key(self, name: str) -> str:
         """Return a key of the test's own: below :attr:`prefix`."""
         return f"{self.prefix}{name}"
+
+    def access(self) -> StateAccess:
+        """Return the commands by which people open it, and remove it, where it is kept."""
+        from podjig.isolation.redis.access import access_to
+
+        return access_to(self.server, self.index, self.prefix)
 
     def end(self) -> None:
         """Close its client and give nothing out any more."""

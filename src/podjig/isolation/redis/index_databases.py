@@ -37,7 +37,6 @@ class IndexDatabases:
         self._workers = workers
         self._free: list[Claim] = []
         self._given: dict[int, tuple[Claim, RedisDatabase, str]] = {}
-        self._kept: list[Claim] = []
         self._inherited: list[object] = []
         self._leftovers: list[Leftover] = []
         self._owner = os.getpid()
@@ -52,23 +51,24 @@ class IndexDatabases:
         return state
 
     def release(self, state: RedisDatabase, *, keep: bool = False) -> None:
-        """Flush a database. What is kept stays this process's until it ends, then somebody else's to flush."""
+        """Flush a database. What is kept says so by a key of its own, and nobody flushes it."""
         if os.getpid() != self._owner or id(state) not in self._given:
             return
         claim, _, requester = self._given.pop(id(state))
         state.end()
-        if keep:
-            self._kept.append(claim)
-            return
         try:
-            self._leftovers += claim.clean(requester)
+            if keep:
+                claim.keep(requester)
+            else:
+                self._leftovers += claim.clean(requester)
         except IsolationError as error:  # the test has ended the server, or our connection: begin anew
             self._leftovers.append(
                 Leftover(requester=requester, what=f"a server that does not answer: {error.message}")
             )
             claim.close()
             return
-        self._free.append(claim)
+        if not keep:
+            self._free.append(claim)
 
     def leftovers(self) -> list[Leftover]:
         """Return the connections that tests left open, as far as it is known by now, since the last call."""
@@ -81,15 +81,11 @@ class IndexDatabases:
             return
         for _, state, _ in list(self._given.values()):
             self.release(state)
-        for claim in self._free:
-            self._leftovers += claim.finish()
-        for claim in self._kept:
-            claim.close()
-        self._free.clear()
-        self._kept.clear()
+        while self._free:
+            self._leftovers += self._free.pop().finish()
 
     def _begin(self) -> None:
         """Begin in this process. What a fork left us is kept unused: its sockets are our parent's."""
         self._owner = os.getpid()
-        self._inherited += [self._free, self._given, self._kept]
-        self._free, self._given, self._kept, self._leftovers = [], {}, [], []
+        self._inherited += [self._free, self._given]
+        self._free, self._given, self._leftovers = [], {}, []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from podjig.errors import DefinitionError
-from podjig.isolation.protocol import Leftover
+from podjig.isolation.protocol import Leftover, StateAccess
 from podjig.isolation.redis.database import RedisDatabase
 from podjig.isolation.redis.server import RedisServer
 from podjig.services.redis import RedisContainer
@@ -46,7 +47,7 @@ class ServerDatabases:
             self._owner, self._given = os.getpid(), {}
         container = self._model.clone()
         container.start()
-        state = RedisDatabase(RedisServer.of(container), 0)
+        state = _OfItsOwnServer(RedisServer.of(container), 0)
         self._given[id(state)] = container
         return state
 
@@ -72,3 +73,13 @@ class ServerDatabases:
         while self._given:
             _, container = self._given.popitem()
             container.stop()
+
+
+class _OfItsOwnServer(RedisDatabase):
+    """A database whose server goes with it."""
+
+    def access(self) -> StateAccess:
+        """Return the commands by which people open it, and remove its server, where it is kept."""
+        container = self.server.container
+        assert container is not None
+        return replace(super().access(), removes=f"podjig clean {container.inspect().name}")

@@ -57,6 +57,11 @@ class Ledger:
         self._number = 0
         self._last: Entry | None = None
 
+    @property
+    def last_savepoint(self) -> str:
+        """The savepoint of the transaction that the last statement was part of."""
+        return self._last.name if self._last is not None else OUTER
+
     def idle(self, user: object) -> bool:
         """Whether a user would believe that it has no transaction open."""
         entry = self._find(user)

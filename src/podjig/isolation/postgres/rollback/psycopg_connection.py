@@ -296,30 +296,50 @@ class PsycopgRollback:
             )
         return facade
 
-    def end(self, statements: str = END) -> None:
+    def keep(self) -> None:
+        """Commit everything. Of a transaction that has failed, nothing: committed as it is, it would undo all.
+
+        Raises:
+            IsolationError: The server refuses: a deferred constraint does not hold. Nothing is kept.
+        """
+        failed = self._pgconn.transaction_status == TransactionStatus.INERROR
+        first = f"ROLLBACK TO SAVEPOINT {self.ledger.last_savepoint}; " if failed else ""
+        refused = self._end(f"{first}COMMIT")
+        if refused is not None:
+            said = refused.error_message.decode(errors="replace").strip()
+            raise IsolationError(f"what the test did cannot be committed, so nothing of it is kept: {said}")
+
+    def end(self) -> None:
         """Roll everything back, whatever state it is in.
 
         Raises:
             IsolationError: The transaction was ended by the code under test: something may have been kept.
         """
+        refused = self._end(END)
+        if refused is None:
+            return
+        state = (refused.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
+        if state in LOST:
+            raise ended_by_hand()
+
+    def _end(self, statements: str) -> psycopg.pq.abc.PGresult | None:
+        """End it by these statements; return what the server says if it refuses."""
         self.ledger = Ledger()
         for heard, before in zip(self._heard(), self._listeners):  # noqa: B905  not strict: begin() may have failed
             heard.clear()
             heard.extend(before)
         self._connection._prepared.clear()  # they may be about tables that are gone with the rollback
         if self._pgconn.status != psycopg.pq.ConnStatus.OK:
-            return  # with the connection everything is gone
+            return None  # with the connection everything is gone
         if self._pgconn.pipeline_status or self._pgconn.transaction_status == TransactionStatus.ACTIVE:
             self._pgconn.finish()  # in the middle of something that only its end can end
-            return
+            return None
         result = self._pgconn.exec_(statements.encode())
         if result.status != ExecStatus.FATAL_ERROR:
-            return
-        state = (result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
+            return None
         if self._pgconn.status == psycopg.pq.ConnStatus.OK:
             self._pgconn.exec_(b"ROLLBACK")
-        if state in LOST:
-            raise ended_by_hand()
+        return result
 
     def _heard(self) -> list[Any]:
         """Return the handlers of notices and notifications, and what waits for none: facades share them."""
