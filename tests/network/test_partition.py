@@ -10,9 +10,8 @@ from podjig import Network, Pod
 from podjig.engine.protocol import Engine
 from podjig.errors import ContainerExited, DefinitionError, NotStartedError
 
-pytestmark = pytest.mark.also_rootful
 
-
+@pytest.mark.also_rootful
 def test_two_are_kept_apart_and_nobody_else(network: Network, start: Start) -> None:
     first = start(web("first").with_network(network).with_network_aliases("first"))
     second = start(web("second").with_network(network).with_network_aliases("second"))
@@ -39,6 +38,7 @@ def test_two_are_kept_apart_and_nobody_else(network: Network, start: Start) -> N
     network.heal()
 
 
+@pytest.mark.also_rootful
 def test_what_cannot_be_parted_is_refused(network: Network, start: Start) -> None:
     member = start(box().with_network(network))
     stranger = start(box())
@@ -52,6 +52,7 @@ def test_what_cannot_be_parted_is_refused(network: Network, start: Start) -> Non
         Network().partition(member, stranger)
 
 
+@pytest.mark.also_rootful
 def test_one_that_is_gone_heals_quietly(network: Network, start: Start) -> None:
     first, second = (start(box().with_network(network)) for _ in range(2))
     fault = network.partition(first, second)
@@ -62,6 +63,7 @@ def test_one_that_is_gone_heals_quietly(network: Network, start: Start) -> None:
     network.heal(gone, second)
 
 
+@pytest.mark.also_rootful
 def test_one_that_restarted_is_parted_anew(network: Network, start: Start) -> None:
     first, second = (start(web(name).with_network(network).with_network_aliases(name)) for name in ("first", "second"))
     with network.partition(first, second) as fault:
@@ -82,7 +84,9 @@ def test_one_that_restarted_is_parted_anew(network: Network, start: Start) -> No
     assert not fault.active
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "holder"])
+@pytest.mark.parametrize(
+    "native", [pytest.param(True, id="native", marks=pytest.mark.also_rootful), pytest.param(False, id="holder")]
+)
 def test_members_of_a_pod_are_parted_from_others_but_not_from_each_other(
     engine: Engine, network: Network, start: Start, native: bool
 ) -> None:

@@ -48,6 +48,7 @@ def advertised(address: str) -> str:
         return connection.recv(100).decode().strip()
 
 
+@pytest.mark.also_rootful
 def test_in_a_pod(make_pod: MakePod) -> None:
     server = broker("broker")
     with make_pod(server) as pod:
@@ -65,6 +66,7 @@ def test_by_itself() -> None:
         assert server.exec(["cat", "/etc/listeners"]).stdout.decode().split()[-1] == f"localhost:{INSIDE}"
 
 
+@pytest.mark.also_rootful
 @pytest.mark.parametrize("aliases", [(), ("broker",)], ids=["without a name", "with an alias"])
 def test_in_a_network(aliases: tuple[str, ...]) -> None:
     with Network() as network, broker(*aliases).with_network(network) as server:

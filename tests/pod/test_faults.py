@@ -7,11 +7,9 @@ import threading
 import pytest
 
 from container.probing import answers, queues, slowed
-from pod.conftest import MakePod, box, server
+from pod.conftest import MakePod, box, native_also_rootful, server
 from podjig import GenericContainer, LogMessageWaitStrategy, RedisContainer
 from podjig.errors import CapabilityMissing, PodjigError
-
-pytestmark = pytest.mark.also_rootful
 
 TRAP = "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done"
 
@@ -21,6 +19,7 @@ def polite(*aliases: str) -> GenericContainer:
     return box(TRAP, *aliases).waiting_for(LogMessageWaitStrategy("up"))
 
 
+@native_also_rootful
 def test_one_that_is_frozen_leaves_the_others_alone(make_pod: MakePod) -> None:
     redis, other = RedisContainer("redis:7.4"), server(8000)
     with make_pod(redis, other):
@@ -39,6 +38,7 @@ def test_one_that_is_frozen_leaves_the_others_alone(make_pod: MakePod) -> None:
         redis.freeze()  # and so the pod is removed
 
 
+@native_also_rootful
 def test_one_that_shares_its_processes_cannot_be_frozen_alone(make_pod: MakePod) -> None:
     member = box()
     with make_pod(member, box(), share=("net", "pid")):
@@ -50,6 +50,7 @@ def test_one_that_shares_its_processes_cannot_be_frozen_alone(make_pod: MakePod)
         assert "'pid'" in caught.value.hint
 
 
+@native_also_rootful
 def test_one_that_is_killed_is_restarted_where_it_was(make_pod: MakePod) -> None:
     redis, other = RedisContainer("redis:7.4"), polite("other")
     with make_pod(redis, other):
@@ -67,6 +68,7 @@ def test_one_that_is_killed_is_restarted_where_it_was(make_pod: MakePod) -> None
         assert other.exec(["nc", "-w", "2", "redis", "6379"]).exit_code == 0
 
 
+@pytest.mark.also_rootful
 def test_a_slow_link_is_the_whole_pods(make_pod: MakePod) -> None:
     one, other = polite("one"), polite("other")
     with make_pod(one, other):
@@ -101,6 +103,7 @@ def restart_for_ever(member: GenericContainer, restarted: threading.Event, ends:
         ends.append(error)
 
 
+@native_also_rootful
 def test_a_pod_is_removed_while_a_member_restarts(make_pod: MakePod) -> None:
     for _ in range(3):
         member, other = polite("member"), polite("other")
