@@ -12,6 +12,8 @@ import pytest
 
 from container.probing import answers, queues, slowed
 from podjig import GenericContainer, LogMessageWaitStrategy, RedisContainer
+from podjig.engine.memory import MemoryEngine
+from podjig.engine.values import Capabilities
 from podjig.errors import CapabilityMissing, ContainerExited, DefinitionError, EngineRequestError, NotStartedError
 
 pytestmark = pytest.mark.also_rootful
@@ -163,6 +165,26 @@ def test_a_frozen_one_that_is_killed_thaws_quietly() -> None:
             server.freeze()
         with pytest.raises(ContainerExited, match="cannot slow down"):
             server.slow_link(rate=1_000_000)
+
+
+class Version2(MemoryEngine):
+    """Pauses as Podman does on control groups version 2: there SIGKILL ends a frozen container at once."""
+
+    def pause_container(self, id: str) -> None:
+        self.inspect_container(id)
+
+    def unpause_container(self, id: str) -> None:
+        raise EngineRequestError(f'"{id}" is not paused, can\'t unpause: container state improper', status=500)
+
+
+def test_one_that_a_pausing_engine_kills_while_it_is_frozen_thaws_quietly() -> None:
+    engine = Version2(capabilities=Capabilities(pause=True))
+    engine.add_image("docker.io/library/in-memory:latest")
+    with GenericContainer("in-memory", engine=engine) as box:
+        with box.freeze() as fault:
+            assert fault.how == "the engine's pause"
+            box.kill()
+        assert box.status == "exited"
 
 
 def test_a_lossy_link_works_or_is_refused_with_the_reason() -> None:
