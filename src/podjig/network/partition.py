@@ -59,8 +59,7 @@ class Partition:
                 hint="put them into different pods",
             )
         ours, theirs = (
-            self._addresses(namespace, member)
-            for namespace, member in zip((here, there), self._members, strict=True)
+            self._addresses(namespace, member) for namespace, member in zip((here, there), self._members, strict=True)
         )
         wanted = [*((here, entry) for entry in _entries(ours, theirs)), *((there, e) for e in _entries(theirs, ours))]
         places = {(namespace.key, entry) for namespace, entry in wanted}
