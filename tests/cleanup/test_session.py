@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cleanup.world import World, line_of, within
+from cleanup.world import PROMISE, World, line_of, within
 from podjig import GenericContainer
 from podjig.cleanup.session import session_of
 from podjig.engine.memory import MemoryEngine
@@ -343,3 +344,37 @@ def test_a_graceful_stop_is_there_for_those_who_want_it() -> None:
     container.start()
     container.stop(timeout=20)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        """
+try:
+    with session.making():
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    pass
+""",
+    ],
+    ids=["killed", "interrupted"],
+)
+def test_a_container_that_the_engine_makes_after_its_owners_end_brings_no_volume_back(
+    world: World, ending: str
+) -> None:
+    """Podman makes a named volume that is not there, without labels: nobody would ever know whose it is."""
+    process, session = world.session(
+        """
+session.claim_volume(f"late-{session.id}")
+print(__import__("json").dumps(session.labels("container")), flush=True)
+"""
+        + ending
+    )
+    labels = json.loads(line_of(process))
+    process.communicate(timeout=60)
+    time.sleep(0.5)  # so long it took the engine to come to it
+    mount = [{"Name": f"late-{session}", "Dest": "/data"}]
+    late = world.make("container", f"late-{session}", labels, volumes=mount)
+    left = {("container", late), ("volume", f"late-{session}")}
+    assert within(PROMISE, lambda: not world.left() & left), f"left: {world.left() & left}"

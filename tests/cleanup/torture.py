@@ -1,6 +1,9 @@
 """Kill sessions in every way at random moments, and count what they leave and whom that hurts.
 
-    python -m cleanup.torture [N] [--seed SEED]    N kills by SIGKILL, and a quarter as many in each other way
+    python -m cleanup.torture [N] [--seed SEED] [--only WORDS]
+
+N kills by SIGKILL of each kind of session, and a quarter as many in each other way; of these, only those with WORDS in
+their name.
 
 A stranger's living session and a stranger's container without our labels run beside it all the time. Exit code 1 if
 anything is left five seconds after a death, or a stranger was touched.
@@ -73,15 +76,16 @@ class Strangers:
 Way = Callable[[World, float], None]
 
 
-def _victim(world: World, ending: str = "") -> subprocess.Popen[str]:
-    return world.run(sys.executable, str(_HERE / "victim.py"), ending)
+def _victim(world: World, what: str = "") -> subprocess.Popen[str]:
+    return world.run(sys.executable, str(_HERE / "victim.py"), what)
 
 
-def _by_signals(*signals: signal.Signals) -> Way:
+def _by_signals(*signals: signal.Signals, what: str = "") -> Way:
     def end(world: World, moment: float) -> None:
-        process = _victim(world)
+        process = _victim(world, what)
         line_of(process)
         time.sleep(moment)
+        assert process.poll() is None, f"the victim ended by itself: {process.communicate()[1]}"
         for number in signals:
             process.send_signal(number)
             time.sleep(0.15)
@@ -167,6 +171,8 @@ def test_worker(forgotten, n):
 
 WAYS: dict[str, Way] = {
     "SIGKILL": _by_signals(signal.SIGKILL),
+    "SIGKILL, pods": _by_signals(signal.SIGKILL, what="pods"),
+    "SIGKILL, networks": _by_signals(signal.SIGKILL, what="networks"),
     "SIGTERM": _by_signals(signal.SIGTERM),
     "SIGINT twice": _by_signals(signal.SIGINT, signal.SIGINT),
     "os._exit": _by_itself("exit"),
@@ -227,10 +233,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rounds", nargs="?", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--only", default="", metavar="WORDS")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     other = max(1, arguments.rounds // 4)
-    rounds = {name: arguments.rounds if name == "SIGKILL" else other for name in WAYS}
+    ways = [name for name in WAYS if arguments.only in name]
+    if not ways:
+        parser.error(f"--only {arguments.only!r} is in none of: {'; '.join(WAYS)}")
+    rounds = {name: arguments.rounds if name.startswith("SIGKILL") else other for name in ways}
     with World() as world:
         tally = torture(world, rounds, chance=random.Random(arguments.seed), say=lambda line: print(line, flush=True))
     print("\n".join(tally.leaks) or "nothing was left")

@@ -1,19 +1,25 @@
-"""A small session with some of everything, for others to kill. Run with the way it is to end by itself, if any."""
+"""A small session with some of everything, for others to kill.
+
+Run with the way it is to end by itself, if any, or with what it is to make and remove all the time: pods or networks.
+"""
 
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
+import random
 import socket
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from podjig import DockerImage, GenericContainer
+from pod.conftest import engine_without_pods
+from podjig import DockerImage, GenericContainer, Network, Pod
 from podjig.cleanup.session import Session, session_of
 from podjig.engine.discovery import current_engine
 from podjig.errors import PodjigError
@@ -26,6 +32,8 @@ def main(ending: str) -> None:
     assert session is not None
     print(session.id, flush=True)
     image = resolve("busybox")
+    if ending in _FOR_EVER:
+        _FOR_EVER[ending](image)
     address = engine.info.address
     prefix = f"victim-{session.id}"
     _build_aside(image)
@@ -65,6 +73,39 @@ def _pod(address: str, session: Session, prefix: str, image: str) -> None:
     }
     _post(address, "containers/create", member)
     _post(address, f"pods/{prefix}-pod/start", None)
+
+
+def _pods(image: str) -> NoReturn:
+    """Pods that are half started most of the time: native, held by a container, and in a network."""
+    engines = [current_engine(), engine_without_pods()]
+    random.shuffle(engines)
+    for engine in itertools.cycle(engines):
+        with Network(engine=engine) as network:
+            for networks in ([], [network]):
+                members = [_sleeper(image).waiting_for(_soon) for _ in range(3)]
+                with Pod(*members, networks=networks, engine=engine) as pod:
+                    pod.run(image, "true")
+    raise AssertionError
+
+
+def _networks(image: str) -> NoReturn:
+    """Networks with members that come and go."""
+    while True:
+        with Network() as network, Network() as other, _sleeper(image).with_network(network) as member:
+            other.connect(member, ["late"])
+            with _sleeper(image).with_network(network).with_network(other), network.disconnect(member):
+                time.sleep(0.05)
+
+
+_FOR_EVER = {"pods": _pods, "networks": _networks}
+
+
+def _sleeper(image: str) -> GenericContainer:
+    return GenericContainer(image, command="sleep 600")
+
+
+def _soon(container: GenericContainer) -> bool:
+    return time.time() - (container.inspect().state.started_at or time.time()) > 0.3
 
 
 def _quietly(work: Any) -> Any:

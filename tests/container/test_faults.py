@@ -10,21 +10,13 @@ from typing import Any
 
 import pytest
 
+from container.probing import answers, queues, slowed
 from podjig import GenericContainer, LogMessageWaitStrategy, RedisContainer
-from podjig.errors import CapabilityMissing, DefinitionError, EngineRequestError, NotStartedError
+from podjig.engine.memory import MemoryEngine
+from podjig.engine.values import Capabilities
+from podjig.errors import CapabilityMissing, ContainerExited, DefinitionError, EngineRequestError, NotStartedError
 
 pytestmark = pytest.mark.also_rootful
-
-
-def answers(server: RedisContainer, *, seconds: float = 5.0) -> bool:
-    """Whether it answers a ping within so many seconds."""
-    address = (server.get_container_host_ip(), server.get_exposed_port(6379))
-    try:
-        with socket.create_connection(address, timeout=seconds) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16) == b"+PONG\r\n"
-    except TimeoutError:
-        return False
 
 
 def test_a_frozen_server_stops_answering_and_goes_on() -> None:
@@ -126,6 +118,73 @@ def test_a_limited_link_is_slow_until_it_is_undone() -> None:
         print(f"{free:.3f} s, slowed down {slow:.3f} s")
         assert slow > 3 * free
         assert fetch() < slow
+
+
+def test_a_second_limit_takes_the_place_of_the_first(box: GenericContainer) -> None:
+    with slowed(box, 2_000_000) as first:
+        with slowed(box, 1_000_000):
+            assert "rate 1Mbit" in queues(box)
+            assert "rate 2Mbit" not in queues(box)
+        assert "tbf" not in queues(box)
+    first, second = slowed(box, 2_000_000), slowed(box, 1_000_000)
+    first.undo()
+    assert "rate 1Mbit" in queues(box)
+    second.undo()
+    assert "tbf" not in queues(box)
+
+
+def test_a_restart_ends_a_limit(box: GenericContainer) -> None:
+    with slowed(box, 2_000_000):
+        box.restart(timeout=0)
+        assert "tbf" not in queues(box)
+    with slowed(box, 2_000_000):
+        assert "tbf" in queues(box)
+    assert "tbf" not in queues(box)
+
+
+def test_a_limit_of_which_nobody_knows_any_more_holds_nothing(box: GenericContainer) -> None:
+    def held() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    slowed(box, 2_000_000).undo()
+    before = held()
+    for _ in range(3):
+        slowed(box, 2_000_000)
+    assert held() <= before
+    with slowed(box, 1_000_000):
+        assert "rate 1Mbit" in queues(box)
+    assert "tbf" not in queues(box)
+
+
+def test_a_frozen_one_that_is_killed_thaws_quietly() -> None:
+    with RedisContainer("redis:7.4") as server:
+        with server.freeze():
+            server.kill()
+        assert server.wait(timeout=10) == 137
+        with pytest.raises(ContainerExited, match=r"exited.*cannot freeze"):
+            server.freeze()
+        with pytest.raises(ContainerExited, match="cannot slow down"):
+            server.slow_link(rate=1_000_000)
+
+
+class Version2(MemoryEngine):
+    """Pauses as Podman does on control groups version 2: there SIGKILL ends a frozen container at once."""
+
+    def pause_container(self, id: str) -> None:
+        self.inspect_container(id)
+
+    def unpause_container(self, id: str) -> None:
+        raise EngineRequestError(f'"{id}" is not paused, can\'t unpause: container state improper', status=500)
+
+
+def test_one_that_a_pausing_engine_kills_while_it_is_frozen_thaws_quietly() -> None:
+    engine = Version2(capabilities=Capabilities(pause=True))
+    engine.add_image("docker.io/library/in-memory:latest")
+    with GenericContainer("in-memory", engine=engine) as box:
+        with box.freeze() as fault:
+            assert fault.how == "the engine's pause"
+            box.kill()
+        assert box.status == "exited"
 
 
 def test_a_lossy_link_works_or_is_refused_with_the_reason() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from podjig import GenericContainer, LogMessageWaitStrategy
+from podjig.container.addresses import Addresses
 from podjig.engine.protocol import Engine
 from podjig.errors import (
     AlreadyStartedError,
@@ -181,6 +183,32 @@ def test_a_busy_host_port_is_named(engine: Engine) -> None:
         with pytest.raises(PortInUse, match=str(port)):
             container.start()
     assert left(engine, "busy") == []
+
+
+@pytest.mark.parametrize("times", [2, 99])
+def test_a_port_that_is_taken_after_the_engine_chose_it_is_chosen_anew(engine: Engine, times: int) -> None:
+    chosen: list[int] = []
+    with contextlib.ExitStack() as taken:
+
+        def take(found: Addresses) -> str:
+            chosen.append(found.ports["80/tcp"])
+            if len(chosen) <= times:
+                taken.enter_context(socket.create_server(("127.0.0.1", chosen[-1])))
+            return str(chosen[-1])
+
+        box = GenericContainer("busybox", command="httpd -f -p 80").with_exposed_ports(80)
+        box.with_labels(label("unlucky"))
+        box.with_address_file("/etc/port", take)
+        if times == 99:
+            with pytest.raises(PortInUse):
+                box.start()
+        else:
+            with box:
+                assert box.get_exposed_port(80) == chosen[-1]
+                assert box.exec("cat /etc/port").stdout.decode() == str(chosen[-1])
+                assert len(left(engine, "unlucky")) == 1
+    assert len(chosen) == 3
+    assert left(engine, "unlucky") == []
 
 
 def test_a_name_in_use_is_named(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -88,6 +89,12 @@ def name_server() -> Iterator[None]:
     that starts in that moment finds none."""
     with Network() as network, box().with_network(network):
         yield
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that nothing has yet."""
+    return f"podjig-{uuid.uuid4().hex[:12]}"
 
 
 Start = Callable[[GenericContainer], GenericContainer]

@@ -280,6 +280,43 @@ def test_joining_and_leaving_later(network: Network, start: Start) -> None:
             server.stop()
 
 
+def test_who_is_back_has_the_same_aliases_however_it_is_named(
+    engine: Engine, network: Network, start: Start, unique: str
+) -> None:
+    client = start(glibc().with_network(network))
+    server = start(box().with_name(unique).with_network(network).with_network_aliases("db", "cache"))
+    for spelling in (server, server.id, server.id[:20], unique):
+        with network.disconnect(spelling):
+            until(lambda: addresses(client, "db") == [])
+        info = server.inspect()
+        assert info.aliases[network.name] == ("db", "cache")
+        for name in ("db", "cache", unique):
+            assert addresses(client, name) == [info.networks[network.name]]
+    with Network() as second:
+        second.connect(unique, ["late"])
+        with second.disconnect(server):
+            pass
+        assert server.inspect().aliases[second.name] == ("late",)
+        with second.disconnect(server):
+            second.connect(server, ["by-hand"])
+        assert server.inspect().aliases[second.name] == ("by-hand",)
+        fault = second.disconnect(server)
+    fault.undo()  # the network is gone
+    fault = network.disconnect(server)
+    server.stop()
+    fault.undo()
+
+
+def test_a_name_is_not_taken_for_the_beginning_of_an_id(network: Network, start: Start) -> None:
+    client = start(glibc().with_network(network))
+    other = start(box().with_network(network).with_network_aliases("other"))
+    named = start(box().with_network(network).with_name(other.id[:11]).with_network_aliases("named"))
+    with network.disconnect(other.id[:11]):
+        until(lambda: addresses(client, "named") == [])
+        assert addresses(client, "other") == [other.inspect().networks[network.name]]
+    assert addresses(client, "named") == [named.inspect().networks[network.name]]
+
+
 def test_what_cannot_join_is_named(network: Network, start: Start) -> None:
     alone = start(box().with_network_mode("none"))
     with pytest.raises(EngineRequestError) as caught:
@@ -360,8 +397,9 @@ def test_driver_options_reach_the_driver(start: Start) -> None:
 
 def test_a_network_with_members_stays_until_they_are_gone(network: Network, start: Start) -> None:
     member = start(box().with_network(network))
-    with pytest.raises(EngineRequestError, match="being used"):
+    with pytest.raises(EngineRequestError, match="being used") as caught:
         network.remove()
+    assert f"network={network.name}" in caught.value.hint
     assert network.inspect().name == network.name
     member.stop()
 

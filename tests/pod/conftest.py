@@ -27,6 +27,12 @@ def engine_without_pods() -> Engine:
     return engine
 
 
+native_also_rootful = pytest.mark.parametrize(
+    "place", [pytest.param("native", marks=pytest.mark.also_rootful), "holder"], indirect=True
+)
+"""For tests that are made once more as root, there in native pods alone: one after another, they take their time."""
+
+
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest) -> str:
     name: str = request.param

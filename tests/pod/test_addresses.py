@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from pod.conftest import MakePod, box
-from podjig import GenericContainer, LogMessageWaitStrategy
+from podjig import GenericContainer, LogMessageWaitStrategy, Network
 from podjig.container.addresses import Addresses
 from podjig.errors import PortError
 
@@ -48,6 +48,7 @@ def advertised(address: str) -> str:
         return connection.recv(100).decode().strip()
 
 
+@pytest.mark.also_rootful
 def test_in_a_pod(make_pod: MakePod) -> None:
     server = broker("broker")
     with make_pod(server) as pod:
@@ -63,6 +64,21 @@ def test_by_itself() -> None:
         bootstrap = f"{server.get_container_host_ip()}:{server.get_exposed_port(OUTSIDE)}"
         assert advertised(bootstrap) == bootstrap
         assert server.exec(["cat", "/etc/listeners"]).stdout.decode().split()[-1] == f"localhost:{INSIDE}"
+
+
+@pytest.mark.also_rootful
+@pytest.mark.parametrize("aliases", [(), ("broker",)], ids=["without a name", "with an alias"])
+def test_in_a_network(aliases: tuple[str, ...]) -> None:
+    with Network() as network, broker(*aliases).with_network(network) as server:
+        bootstrap = f"{server.get_container_host_ip()}:{server.get_exposed_port(OUTSIDE)}"
+        assert advertised(bootstrap) == bootstrap
+        name = aliases[0] if aliases else server.id[:12]
+        assert server.exec(["cat", "/etc/listeners"]).stdout.decode().split()[-1] == f"{name}:{INSIDE}"
+        ask = f"address=$(nc -w 5 {name} {INSIDE}); echo $address; nc -w 5 ${{address%:*}} ${{address#*:}}"
+        client = GenericContainer("busybox", command=["sh", "-c", ask]).with_network(network)
+        with client:
+            client.wait(20)
+            assert client.logs().split() == [f"{name}:{INSIDE}"] * 2
 
 
 def test_an_unpublished_port_cannot_be_advertised() -> None:

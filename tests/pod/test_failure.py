@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pod.conftest import MakePod, box, server
+from pod.conftest import MakePod, box, native_also_rootful, server
 from podjig import GenericContainer, LogMessageWaitStrategy, RedisContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import ContainerExited, ImageNotFound, NameInUse, PodjigError, PortInUse
@@ -16,6 +16,7 @@ from podjig.errors import ContainerExited, ImageNotFound, NameInUse, PodjigError
 NEVER = LogMessageWaitStrategy("never said")
 
 
+@pytest.mark.also_rootful
 def test_the_third_of_five_fails(make_pod: MakePod) -> None:
     fine, needy = server(8000, "fine"), box("sleep 600", "needy")
     slow = [box("sleep 600", f"slow{number}").waiting_for(NEVER) for number in range(2)]
@@ -82,6 +83,7 @@ def test_a_missing_image(make_pod: MakePod) -> None:
     assert "the others: the container of redis:7.4: " in str(caught.value)
 
 
+@native_also_rootful
 def test_a_busy_host_port(make_pod: MakePod) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -110,6 +112,7 @@ def test_a_failed_start_can_be_repeated(make_pod: MakePod) -> None:
     pod.start()
 
 
+@pytest.mark.also_rootful
 def test_a_pod_removed_by_others_stops_quietly(make_pod: MakePod, where: Engine) -> None:
     pod = make_pod(box()).start()
     if where.capabilities.pods:

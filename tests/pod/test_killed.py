@@ -32,7 +32,10 @@ Pod(RedisContainer("redis:7.4"), never, box(), engine=engine).start()
 """
 
 
-@pytest.mark.parametrize("members", [0, 2], ids=["at once", "with members"])
+@pytest.mark.parametrize(
+    "members",
+    [pytest.param(0, id="at once"), pytest.param(2, id="with members", marks=pytest.mark.also_rootful)],
+)
 def test_a_killed_owner_leaves_nothing(where: Engine, place: str, members: int) -> None:
     assert session_of(where) is not None  # the service has been started, by us
     tests = str(Path(__file__).parents[1])

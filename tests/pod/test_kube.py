@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pod.conftest import MakePod, box, server
+from pod.conftest import MakePod, box, native_also_rootful, server
 from podjig import GenericContainer, Network, Pod, PostgresContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
@@ -77,6 +77,7 @@ spec:
 """
 
 
+@native_also_rootful
 def test_a_deployment_runs(where: Engine, make_pod: MakePod) -> None:
     with Pod.from_kube_yaml(MANIFEST, engine=where) as pod:
         web, side = pod.members
@@ -260,6 +261,7 @@ def test_what_is_wrong_is_told(text: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+@pytest.mark.also_rootful
 def test_podman_plays_what_is_written(engine: Engine, unique: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -286,6 +288,7 @@ def test_podman_plays_what_is_written(engine: Engine, unique: str) -> None:
         network.remove()
 
 
+@native_also_rootful
 def test_what_is_written_can_be_read(where: Engine, make_pod: MakePod) -> None:
     postgres = PostgresContainer("postgres:16")
     pod = make_pod(postgres, server(8000, "web"), hostname="both")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from pod.conftest import MakePod, box, server
+from pod.conftest import MakePod, box, native_also_rootful, server
 from podjig import LogMessageWaitStrategy, Pod
 
 
+@native_also_rootful
 def test_32_containers_in_4_pods(make_pod: MakePod) -> None:
     pods: list[Pod] = [
         make_pod(*(server(8000 + n, f"web{n}", text=f"pod{number}-{n}") for n in range(8))) for number in range(4)
@@ -34,6 +35,7 @@ def test_32_containers_in_4_pods(make_pod: MakePod) -> None:
     assert len({member.get_exposed_port(8000 + n) for pod in pods for n, member in enumerate(pod.members)}) == 32
 
 
+@native_also_rootful
 def test_members_start_side_by_side_and_in_order(make_pod: MakePod) -> None:
     ready: list[str] = []
 

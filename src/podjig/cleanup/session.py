@@ -225,23 +225,27 @@ class Session:
         with self._mutex:
             left = dict(reversed(self._open.items()))  # the last first
             self._open.clear()
+            unsure = bool(self._unsure)
         from podjig.cleanup.libpod import LibpodClient, Resource
         from podjig.cleanup.removal import remove
         from podjig.cleanup.verdict import Judge
 
         address = self._engine.info.address
         # Images wait for the look below: a build elsewhere may have taken the name since, and the label tells.
-        items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind != "image"]
+        # So do volumes, for the helper's later looks, where the engine may still be making a container that uses one.
+        last = ("image", "volume") if unsure else ("image",)
+        items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind not in last]
         judge = Judge(self._folders.leases, self._folders.kept)
         try:
             result = remove(LibpodClient(address, revive=self._engine.ping), items)
             # A few milliseconds for proof: whatever else carries our label goes as well.
             revive = self._engine.ping if self._lent else None
             there = LibpodClient(address, revive=revive).resources(session=self.id)
-            rest = remove(LibpodClient(address), [item for item in there if not judge.keeping(item.id, item.labels)[1]])
+            ours = [item for item in there if not judge.keeping(item.id, item.labels)[1]]
+            rest = remove(LibpodClient(address), [item for item in ours if not (unsure and item.kind == "volume")])
         except (EngineUnavailable, EngineTimeout) as error:
             # Else an idle service has ended, and nothing was open.
-            return [error] if left or self._unsure or self._lent else []
+            return [error] if left or unsure or self._lent else []
         except PodjigError as error:
             return [error]
         for item in result.removed + rest.removed:

@@ -16,7 +16,8 @@ class Addresses:
     Attributes:
         host: The host under which tests reach its published ports.
         ports: Container port (``"9092/tcp"``) -> the host's port that publishes it.
-        name: The name under which other members of its pod or network find it; ``"localhost"`` where it is alone.
+        name: The name under which other members of its pod or networks find it: its first alias, its name, or the
+            beginning of its id; ``"localhost"`` where it is alone.
     """
 
     host: str

@@ -82,5 +82,6 @@ class CreationMethods(FaultMethods):
         """The name under which the others of its pod or networks find it."""
         if self._place is not None:
             return self._place.name_of(self)
-        names = [*self._network_aliases, *filter(None, [self._name])] if self._networks else []
-        return names[0] if names else "localhost"
+        if not self._networks:
+            return "localhost"
+        return next(iter(self._network_aliases), None) or self._name or self.id[:12]  # as engines name it by themselves

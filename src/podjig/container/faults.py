@@ -10,7 +10,7 @@ from podjig.container.link import Link
 from podjig.container.processes import continue_all, stop_all
 from podjig.container.running import Running
 from podjig.engine.protocol import Engine
-from podjig.errors import ContainerExited, DefinitionError, ResourceNotFound
+from podjig.errors import ContainerExited, DefinitionError, EngineRequestError, ResourceNotFound
 from podjig.network.fault import Fault
 from podjig.spec import seconds
 
@@ -27,6 +27,7 @@ class FaultMethods(Running):
 
         Raises:
             NotStartedError: It is not started.
+            ContainerExited: Its program does not run.
             CapabilityMissing: Neither works on this engine; the message has the reason.
         """
         self._spoil("freeze()")
@@ -59,6 +60,8 @@ class FaultMethods(Running):
     ) -> Fault:
         """Make its network slow or lossy, for all it sends, on all its interfaces; in a pod, for all members.
 
+        Outside a pod, :meth:`restart` ends it: the network is another then. In one, it outlives the member.
+
         Args:
             delay: Seconds added to each packet.
             jitter: Seconds by which that varies.
@@ -66,10 +69,12 @@ class FaultMethods(Running):
             rate: Bits per second.
 
         Returns:
-            The fault, in force until it is undone. A second one takes the place of the first.
+            The fault, in force until it is undone. A second one takes the place of the first, which then has nothing
+            to undo.
 
         Raises:
             NotStartedError: It is not started.
+            ContainerExited: Its program does not run.
             DefinitionError: A value is out of range, or none is given.
             CapabilityMissing: This machine's kernel cannot do it, or not for us; the message has the reason.
         """
@@ -82,15 +87,24 @@ class FaultMethods(Running):
             raise DefinitionError("slow_link() is given nothing to do", hint="give delay=, loss= or rate=")
         self._spoil("slow_link()")
         link = Link(self.engine, self.id, delay=wait, jitter=spread, loss=loss, rate=rate)
-        return Fault(f"tc {link.kind}", lambda: _quietly(link.restore))
+        return Fault(f"tc {link.kind}", link.restore)
 
 
 def _freeze(engine: Engine, id: str) -> Fault:
     if engine.capabilities.pause:
         engine.pause_container(id)
-        return Fault("the engine's pause", lambda: _quietly(lambda: engine.unpause_container(id)))
+        return Fault("the engine's pause", lambda: _quietly(lambda: _unpause(engine, id)))
     stop_all(engine, id)
     return Fault("signals", lambda: _quietly(lambda: continue_all(engine, id)))
+
+
+def _unpause(engine: Engine, id: str) -> None:
+    try:
+        engine.unpause_container(id)
+    except EngineRequestError:
+        if engine.inspect_container(id).state.status == "paused":
+            raise
+        # It was killed meanwhile, or somebody else let it go on.
 
 
 def _quietly(undo: Callable[[], None]) -> None:

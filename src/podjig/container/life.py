@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from podjig.cleanup.folders import folders
 from podjig.cleanup.labels import Kind
-from podjig.cleanup.session import Keep, session_of
+from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container.creation import CreationMethods
 from podjig.container.definition import KEEP
 from podjig.container.files import copy_in
@@ -26,13 +26,18 @@ from podjig.errors import (
     ContainerError,
     ContainerExited,
     PodjigError,
+    PortInUse,
     ResourceNotFound,
 )
-from podjig.spec import seconds
+from podjig.spec import ContainerSpec, seconds
 from podjig.wait.loop import wait_until_ready
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+_TRIES = 3
+"""How often the engine may choose ports."""
 
 
 class LifeMethods(CreationMethods):
@@ -62,15 +67,8 @@ class LifeMethods(CreationMethods):
         session = session_of(engine)
         self._engine, self._session, self._info = engine, session, None
         self._pid = os.getpid()
-        with nullcontext() if session is None else session.making():
-            self._id = self._create(engine, spec, session)
-            if session is not None and (self._keep is None or place is not None):
-                session.opened("container", self._id, self._forget)
         try:
-            for source, destination, mode in self._copies:
-                copy_in(engine, self._id, source, destination, mode)
-            self._write_addresses()
-            self._launch()
+            self._bring_up(engine, spec, session)
             self._wait()
         except BaseException as error:
             self._abandon(error)
@@ -222,6 +220,40 @@ class LifeMethods(CreationMethods):
 
     def _configure(self) -> None:
         """Complete the definition just before it is used. For subclasses."""
+
+    def _bring_up(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> None:
+        """Create it and start its program.
+
+        Anew, where another process took a port between the moments in which the engine chose it and listened on it.
+        """
+        chosen = self._place is None and all(port.host is None for port in spec.ports)
+        for _ in range(_TRIES - 1 if chosen else 0):
+            try:
+                self._create_and_launch(engine, spec, session)
+            except PortInUse:
+                self._discard(engine, session)
+            else:
+                return
+        self._create_and_launch(engine, spec, session)
+
+    def _discard(self, engine: Engine, session: Session | None) -> None:
+        """Remove what was created, and be as before."""
+        self._close_relays()
+        if self._id is not None:
+            engine.remove_container(self._id)
+            if session is not None:
+                session.closed("container", self._id)
+        self._id = self._info = None
+
+    def _create_and_launch(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> None:
+        with nullcontext() if session is None else session.making():
+            self._id = made = self._create(engine, spec, session)
+            if session is not None and (self._keep is None or self._place is not None):
+                session.opened("container", made, self._forget)
+        for source, destination, mode in self._copies:
+            copy_in(engine, made, source, destination, mode)
+        self._write_addresses()
+        self._launch()
 
     def _check_not_started(self) -> None:
         if self._id is not None:

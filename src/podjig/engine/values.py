@@ -114,6 +114,7 @@ class ContainerInfo:
         labels: Its labels.
         env: Its environment.
         networks: Network name -> address in it (may be empty).
+        aliases: Network name -> the names it was given there, besides its own.
         raw: The engine's own answer, for what podjig does not know.
     """
 
@@ -126,6 +127,7 @@ class ContainerInfo:
     labels: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from podjig.errors import (
     DefinitionError,
     NotStartedError,
     PodjigError,
+    ResourceNotFound,
     SubnetInUse,
 )
 from podjig.network.bridge import steady_bridge
@@ -89,8 +90,7 @@ class Network:
         self._session: Session | None = None
         self._id: str | None = None
         self._pid = 0
-        self._partitions: dict[frozenset[str], Fault] = {}
-        self._aliases: dict[str, tuple[str, ...]] = {}  # of those that joined by connect(), by id
+        self._partitions: dict[frozenset[str], tuple[Partition, Fault]] = {}
 
     @property
     def name(self) -> str:
@@ -165,7 +165,6 @@ class Network:
             check_hostname(alias)
         engine = self._made()
         engine.connect_network(self.name, _id_of(container), aliases=names)
-        self._aliases[_id_of(container)] = names
         steady_bridge(engine, self.name)
 
     def disconnect(self, container: Any) -> Fault:
@@ -173,20 +172,23 @@ class Network:
 
         Returns:
             The fault: undone (at the end of its ``with`` block, too), the container is a member again, under the same
-            aliases, mostly at another address. Else it stays out.
+            aliases, mostly at another address. Else it stays out. Undoing is quiet where the container or the network
+            is gone, or it is a member already.
 
         Raises:
             NotStartedError: The network is not made, or the container not started.
             ResourceNotFound: It is not a member, or the network was removed meanwhile.
         """
-        self._made().disconnect_network(self.name, _id_of(container))
-        aliases = self._aliases.pop(_id_of(container), ())
-        return Fault("the engine", lambda: self.connect(container, aliases))
+        engine = self._made()
+        info = engine.inspect_container(_id_of(container))
+        engine.disconnect_network(self.name, info.id)
+        return Fault("the engine", lambda: self._rejoin(engine, info.id, info.aliases.get(self.name, ())))
 
     def partition(self, a: Any, b: Any) -> Fault:
         """Keep two members from reaching each other; what they send is lost without a word.
 
-        Others reach both, and so do tests by published ports.
+        Others reach both, and so do tests by published ports. One that restarts, or leaves the network and joins it
+        again, is not kept apart any more; part them again then.
 
         Args:
             a: A running container, or its id or name.
@@ -196,7 +198,9 @@ class Network:
             The fault, in force until it is undone, or :meth:`heal` is called.
 
         Raises:
-            DefinitionError: They are one, or one is not a member.
+            DefinitionError: They are one, or members of one pod, or one is not a member.
+            ContainerExited: One does not run.
+            ResourceNotFound: One is gone.
             CapabilityMissing: The engine's host does not let us; the message has its reason.
         """
         engine = self._made()
@@ -204,28 +208,33 @@ class Network:
         if first == second:
             raise DefinitionError("a container cannot be parted from itself", hint="name two containers")
         pair = frozenset((first, second))
-        if pair not in self._partitions:
-            partition = Partition(engine, self.inspect(), first, second)
+        if pair in self._partitions:
+            partition, fault = self._partitions[pair]
+            try:
+                partition.renew()
+            except BaseException:
+                fault.undo()
+                raise
+            return fault
+        partition = Partition(engine, self.inspect(), first, second)
 
-            def undo() -> None:
-                self._partitions.pop(pair, None)
-                partition.heal()
+        def undo() -> None:
+            self._partitions.pop(pair, None)
+            partition.heal()
 
-            self._partitions[pair] = Fault("neighbour entries", undo)
-        return self._partitions[pair]
+        fault = Fault("neighbour entries", undo)
+        self._partitions[pair] = partition, fault
+        return fault
 
     def heal(self, a: Any = None, b: Any = None) -> None:
         """End a partition of two members, or all of them. Quiet where there is none."""
-        if a is None or b is None:
-            for fault in list(self._partitions.values()):
-                fault.undo()
-            return
-        engine = self._made()
-        fault_of_pair = self._partitions.get(
-            frozenset(engine.inspect_container(_id_of(member)).id for member in (a, b))
-        )
-        if fault_of_pair is not None:
-            fault_of_pair.undo()
+        pairs = list(self._partitions)
+        if a is not None and b is not None:
+            engine = self._made()
+            pairs = [frozenset(_full_id(engine, member) for member in (a, b))]
+        for pair in pairs:
+            if pair in self._partitions:
+                self._partitions[pair][1].undo()
 
     def inspect(self) -> NetworkInfo:
         """Return what the engine knows of it.
@@ -267,6 +276,12 @@ class Network:
                     raise
         return engine.create_network(spec)
 
+    def _rejoin(self, engine: Engine, container: str, aliases: Sequence[str]) -> None:
+        with suppress(ResourceNotFound):  # gone, and the fault with it
+            if self.name not in engine.inspect_container(container).networks:
+                engine.connect_network(self.name, container, aliases=aliases)
+                steady_bridge(engine, self.name)
+
     def _made(self) -> Engine:
         if self._engine is None or self._id is None:
             raise NotStartedError(f"{self} is not made", hint="call create(), or use it in a with block")
@@ -278,7 +293,14 @@ class Network:
             self._session.closed("network", self.name)
         self._engine = self._session = self._id = None
         self._partitions.clear()
-        self._aliases.clear()
+
+
+def _full_id(engine: Engine, container: Any) -> str:
+    """Return the full id of a container, or what it is given by where that is gone."""
+    try:
+        return engine.inspect_container(_id_of(container)).id
+    except ResourceNotFound:
+        return _id_of(container)
 
 
 def _id_of(container: Any) -> str:

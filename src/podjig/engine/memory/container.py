@@ -89,8 +89,8 @@ class MemoryContainer:
         """Its labels, with the image's."""
         return {**self.image.labels, **self.spec.labels}
 
-    def info(self) -> ContainerInfo:
-        """What an inspection says."""
+    def info(self, networks: Mapping[str, tuple[str, ...]]) -> ContainerInfo:
+        """What an inspection says; ``networks`` are those it is in, with its aliases."""
         return ContainerInfo(
             id=self.id,
             name=self.name,
@@ -107,7 +107,8 @@ class MemoryContainer:
             ports=self.ports,
             labels=self.labels,
             env=self.environment,
-            networks={network.name: "" for network in self.spec.networks},
+            networks=dict.fromkeys(networks, ""),
+            aliases=networks,
         )
 
     def summary(self) -> ContainerSummary:

@@ -47,7 +47,7 @@ class ContainerVerbs(NetworkVerbs):
             if any(container.name == name for container in self._containers.values()):
                 raise NameInUse(f"a container named {name!r} exists already", hint="choose another name, or remove it")
             made = f"{number:064x}"
-            self._join(made, [network.name for network in spec.networks])
+            self._join(made, spec.networks)
             anonymous = image.info.volumes if spec.image_volumes == "anonymous" else ()
             volumes = tuple(f"{number:032x}{index:032x}" for index, _ in enumerate(anonymous))
             named = [mount.source for mount in spec.mounts if mount.kind == "volume"]
@@ -130,7 +130,8 @@ class ContainerVerbs(NetworkVerbs):
 
     def inspect_container(self, id: str) -> ContainerInfo:
         with self._at("inspect_container"):
-            return self._find(id).info()
+            container = self._find(id)
+            return container.info(self._joined(container.id))
 
     def list_containers(self, *, labels: Mapping[str, str] | None = None) -> list[ContainerSummary]:
         with self._at("list_containers"):

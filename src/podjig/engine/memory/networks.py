@@ -10,7 +10,7 @@ from podjig.engine.memory.core import Core
 from podjig.engine.memory.volumes import carries
 from podjig.engine.values import NetworkInfo
 from podjig.errors import EngineRequestError, NameInUse, ResourceNotFound, SubnetInUse
-from podjig.spec import NetworkSpec
+from podjig.spec import NetworkAttachment, NetworkSpec
 
 _POOL = ipaddress.ip_network("10.89.0.0/16")
 _PREFIX = 24
@@ -18,10 +18,10 @@ _PREFIX = 24
 
 @dataclass
 class MemoryNetwork:
-    """One network, and the ids of its members."""
+    """One network, and the aliases of its members, by their ids."""
 
     info: NetworkInfo
-    members: set[str] = field(default_factory=set)
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class NetworkVerbs(Core):
@@ -74,19 +74,19 @@ class NetworkVerbs(Core):
         with self._at("list_networks"):
             return [network.info for network in self._networks.values() if carries(network.info.labels, labels)]
 
-    def connect_network(self, id: str, container: str, *, aliases: Sequence[str] = ()) -> None:  # noqa: ARG002
+    def connect_network(self, id: str, container: str, *, aliases: Sequence[str] = ()) -> None:
         with self._at("connect_network"):
             network, member = self._network(id), self._find(container).id
             if member in network.members:
                 raise EngineRequestError(f"cannot connect container {container!r} to network {id!r}: it is in it")
-            network.members.add(member)
+            network.members[member] = tuple(aliases)
 
     def disconnect_network(self, id: str, container: str) -> None:
         with self._at("disconnect_network"):
             network, member = self._network(id), self._find(container).id
             if member not in network.members:
                 raise ResourceNotFound(f"cannot take container {container!r} out of network {id!r}: it is not in it")
-            network.members.remove(member)
+            del network.members[member]
 
     def _network(self, id: str) -> MemoryNetwork:
         for network in self._networks.values():
@@ -94,12 +94,20 @@ class NetworkVerbs(Core):
                 return network
         raise ResourceNotFound(f"there is no network {id!r}", hint="make it before it is joined")
 
-    def _join(self, container: str, networks: Sequence[str]) -> None:
+    def _join(self, container: str, networks: Sequence[NetworkAttachment]) -> None:
         """Let a new container join networks."""
-        for network in [self._network(name) for name in networks]:
-            network.members.add(container)
+        for network, joined in [(self._network(joined.name), joined) for joined in networks]:
+            network.members[container] = tuple(joined.aliases)
 
     def _leave(self, container: str) -> None:
         """Take a removed container out of its networks."""
         for network in self._networks.values():
-            network.members.discard(container)
+            network.members.pop(container, None)
+
+    def _joined(self, container: str) -> dict[str, tuple[str, ...]]:
+        """Return the networks of a container, and its aliases there."""
+        return {
+            network.info.name: network.members[container]
+            for network in self._networks.values()
+            if container in network.members
+        }

@@ -207,7 +207,12 @@ class ContainerVerbs(Verbs):
 
     def _pause(self, id: str, verb: str, word: str) -> None:
         what = f"{word} container {shown(id)}"
-        self._transport.call("POST", f"containers/{path_part(id)}/{verb}", what=what, deadline=SLOW)
+        try:
+            self._transport.call("POST", f"containers/{path_part(id)}/{verb}", what=what, deadline=SLOW)
+        except EngineRequestError as error:
+            if "is not running" in error.message:
+                raise self._not_running(id, f"{word} it") from None
+            raise
 
     def _start_error(self, id: str, error: EngineRequestError) -> EngineRequestError:
         """Return the error that says why: of a pod that cannot start, only what holds its namespaces tells."""

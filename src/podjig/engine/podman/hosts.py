@@ -94,13 +94,9 @@ class MemberNames:
             member.hosts = Path(hosts) if hosts else None
             self._write(anew=member)
 
-    def known(self, container: str) -> str:
-        """Return the id of the member that is called so, by its id, its beginning, or its name; else ``container``."""
-        with self._mutex:
-            for known, member in self._members.items():
-                if known.startswith(container) or container in member.names:
-                    return known
-        return container
+    def id_of(self, container: str) -> str:
+        """Return the full id of a container that is given by that, its beginning, or its name."""
+        return container if container in self._members else self._look(container).id
 
     def leave(self, id: str, network: str | None = None) -> None:
         """Forget a member; of one network, if that is given."""

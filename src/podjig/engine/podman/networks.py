@@ -62,9 +62,13 @@ class NetworkVerbs(Verbs):
             name = self.inspect_network(id).name  # given an id, Podman 4 sees no members, and leave them stranded
         except ResourceNotFound:
             return
-        self._transport.call(
-            "DELETE", f"networks/{path_part(name)}", what=f"remove network {shown(id)}", deadline=SLOW, accept=(404,)
-        )
+        what = f"remove network {shown(id)}"
+        try:
+            self._transport.call("DELETE", f"networks/{path_part(name)}", what=what, deadline=SLOW, accept=(404,))
+        except EngineRequestError as error:
+            if "being used" in error.message:
+                error.hint = f"stop its members first; 'podman ps -a --filter network={name}' lists them"
+            raise
         self._names.forget_network(name)
 
     def list_networks(self, *, labels: Mapping[str, str] | None = None) -> list[NetworkInfo]:
@@ -76,14 +80,14 @@ class NetworkVerbs(Verbs):
 
     def connect_network(self, id: str, container: str, *, aliases: Sequence[str] = ()) -> None:
         self._change(id, container, "connect", {"container": container, "aliases": list(aliases)})
-        member = self._names.known(container)
+        member = self._names.id_of(container)
         if member in self._names:
             self._names.add(member, id, aliases)
             self._names.update(member)
 
     def disconnect_network(self, id: str, container: str) -> None:
         self._change(id, container, "disconnect", {"Container": container})
-        self._names.leave(self._names.known(container), id)
+        self._names.leave(self._names.id_of(container), id)
 
     def _change(self, id: str, container: str, verb: str, body: Mapping[str, Any]) -> None:
         preposition = "to" if verb == "connect" else "from"
@@ -97,7 +101,10 @@ class NetworkVerbs(Verbs):
             raise
         except EngineRequestError as error:
             if "invalid network mode" in error.message:
-                error.hint = "only containers that were started in a network can be connected to another one"
+                error.hint = (
+                    "only containers that were started in a network join others and leave them; the networks of a "
+                    "pod's members are the pod's"
+                )
             raise
 
 

@@ -33,6 +33,7 @@ def container(raw: Mapping[str, Any]) -> ContainerInfo:
     """Read the answer of a container's inspect."""
     config = raw.get("Config") or {}
     settings = raw.get("NetworkSettings") or {}
+    networks = {name: network or {} for name, network in (settings.get("Networks") or {}).items()}
     return ContainerInfo(
         id=raw["Id"],
         name=str(raw.get("Name") or "").removeprefix("/"),
@@ -42,8 +43,11 @@ def container(raw: Mapping[str, Any]) -> ContainerInfo:
         ports=_ports(settings.get("Ports") or {}),
         labels=config.get("Labels") or {},
         env=_environment(config.get("Env")),
-        networks={
-            name: (network or {}).get("IPAddress") or "" for name, network in (settings.get("Networks") or {}).items()
+        networks={name: network.get("IPAddress") or "" for name, network in networks.items()},
+        aliases={
+            # Podman adds the beginning of the id by itself.
+            name: tuple(alias for alias in network.get("Aliases") or () if alias != raw["Id"][:12])
+            for name, network in networks.items()
         },
         raw=raw,
     )
