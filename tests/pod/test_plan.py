@@ -50,6 +50,15 @@ def test_a_clash_of_host_ports(memory: MemoryEngine) -> None:
     assert "port 8080 of the host" in text
 
 
+def test_ports_in_a_mode_that_publishes_none(memory: MemoryEngine) -> None:
+    text = refused(Pod(box("a").with_exposed_ports(80), RedisContainer("redis:7.4"), network_mode="none"))
+    assert "80/tcp of container a (busybox), 6379/tcp of the container of redis:7.4" in text
+    assert "network_mode 'host'" in text
+    assert "8080" not in refused(Pod(box("a").with_bind_ports(80, 8080), network_mode="host", engine=memory))
+    with Pod(box("a").with_bind_ports(80, 80), network_mode="host", engine=memory) as pod:
+        assert pod.members[0].get_exposed_port(80) == 80
+
+
 def test_the_same_port_on_tcp_and_udp_is_no_clash(memory: MemoryEngine) -> None:
     with Pod(box().with_exposed_ports("53/tcp"), box().with_exposed_ports("53/udp"), engine=memory):
         pass
@@ -66,7 +75,7 @@ def test_a_circle_is_shown(memory: MemoryEngine) -> None:
 
 
 def test_strangers_and_unknown_names(memory: MemoryEngine) -> None:
-    assert "depends on the container of busybox, which is not in the pod" in refused(
+    assert "depends on container b (busybox), which is not in the pod" in refused(
         Pod(engine=memory).add(box("a"), depends_on=[box("b")])
     )
     text = refused(Pod(engine=memory).add(box("a"), depends_on=["nobody"]))

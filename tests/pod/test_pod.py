@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from pod.conftest import MakePod, box, server
-from podjig import GenericContainer, LogMessageWaitStrategy, PostgresContainer, RedisContainer
+from podjig import GenericContainer, LogMessageWaitStrategy, PortWaitStrategy, PostgresContainer, RedisContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import (
     AlreadyStartedError,
@@ -85,9 +85,7 @@ def test_published_ports_listen_on_loopback_only_also_udp(make_pod: MakePod) -> 
 
 
 def test_a_chosen_host_port_is_kept(make_pod: MakePod) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     web = box("exec httpd -f -p 80").with_bind_ports(80, port)
     with make_pod(web):
         assert web.get_exposed_port(80) == port
@@ -142,10 +140,59 @@ def test_userns_and_limits_where_the_engine_has_them(make_pod: MakePod, place: s
                 pod.start()
 
 
-def test_extra_hosts_of_members_are_shared(make_pod: MakePod) -> None:
-    first, second = box().with_extra_host("elsewhere", "192.0.2.7"), box()
-    with make_pod(first, second):
-        assert b"192.0.2.7" in second.exec("grep elsewhere /etc/hosts").stdout
+@pytest.mark.parametrize("mode", [None, "none", "host"])
+def test_names_and_extra_hosts_are_shared_in_every_network_mode(make_pod: MakePod, mode: str | None) -> None:
+    first, second = box("sleep 600", "one").with_extra_host("elsewhere", "192.0.2.7"), box("sleep 600", "two")
+    late = box("sleep 600", "late").with_extra_host("beyond", "192.0.2.8")
+    with make_pod(first, second, network_mode=mode) as pod:
+        pod.add(late)
+        if mode is not None:  # then each has a file of its own, written anew
+            second.restart(timeout=0)
+        wanted = {"one": "127.0.0.1", "two": "127.0.0.1", "late": "127.0.0.1"}
+        wanted |= {"elsewhere": "192.0.2.7", "beyond": "192.0.2.8"}
+        for member in pod.members:
+            assert {name: found for name, found in hosts(member).items() if name in wanted} == wanted
+        job = box("cat /etc/hosts").with_extra_host("for-the-job", "192.0.2.9")
+        assert b"192.0.2.9\tfor-the-job" in pod.run(job).stdout
+        for name, address in (("elsewhere", "192.0.2.10"), ("beyond", "192.0.2.11")):
+            with pytest.raises(DefinitionError, match=address):
+                pod.add(box().with_extra_host(name, address))
+            with pytest.raises(DefinitionError, match=address):
+                pod.run(box("true").with_extra_host(name, address))
+
+
+def test_a_pod_in_the_machines_own_network(make_pod: MakePod) -> None:
+    redis, postgres = (
+        RedisContainer("redis:7.4").with_port(free_port()),
+        PostgresContainer("postgres:16").with_port(free_port()),
+    )
+    with make_pod(redis, postgres, network_mode="host") as pod:
+        assert redis.get_exposed_port(redis.port) == redis.port
+        with redis.get_client() as client:
+            assert client.ping()
+        with psycopg.connect(postgres.get_connection_url(driver=None)) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        assert pod.run("redis:7.4", f"redis-cli -h redis -p {redis.port} ping").stdout == b"PONG\n"
+
+
+def test_a_pod_without_a_network(make_pod: MakePod) -> None:
+    web = box("mkdir /w; echo hello > /w/index.html; exec httpd -f -p 8000 -h /w", "web")
+    web.waiting_for(PortWaitStrategy(8000))
+    with make_pod(web, network_mode="none") as pod:
+        assert pod.run("busybox", "wget -qO- http://web:8000").stdout == b"hello\n"
+        assert b"eth0" not in web.exec("ip link").stdout
+
+
+def hosts(container: GenericContainer) -> dict[str, str]:
+    lines = [line.split() for line in container.exec("cat /etc/hosts").stdout.decode().splitlines()]
+    return {name: words[0] for words in reversed(lines) for name in words[1:]}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def test_init_containers_run_first_in_order(make_pod: MakePod, tmp_path: Path) -> None:
@@ -191,6 +238,9 @@ def test_jobs_give_exit_code_and_output(make_pod: MakePod, tmp_path: Path) -> No
         assert "busy" in caught.value.logs
         with pytest.raises(PortError, match="8001/tcp"):
             pod.run(GenericContainer("busybox").with_exposed_ports(8001), "true")
+        for job in (box().with_network("other"), box().with_network_mode("none"), box().with_hostname("own")):
+            with pytest.raises(DefinitionError, match="members share the pod's"):
+                pod.run(job)
     with pytest.raises(NotStartedError):
         pod.run("busybox", "true")
 

@@ -10,6 +10,7 @@ from podjig.container import GenericContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
 from podjig.pod.names import member_names
+from podjig.pod.network_mode import check_published, gather_host_ports, host_names
 from podjig.pod.plan import Member, check_member, check_order, gather_hosts, gather_ports, resolved
 from podjig.spec import LOOPBACK, Limits, NetworkAttachment, PodSpec, size_in_bytes
 from podjig.spec.hostname import check_hostname
@@ -112,9 +113,18 @@ class PodDefinition:
         containers = [member.container for member in self._members]
         return {id(containers[index]): listed for index, listed in member_names(containers).items()}
 
-    def _hosts(self) -> dict[str, str]:
-        wanted = gather_hosts((member.container, member.container.spec()) for member in self._members)
-        return {**wanted, **{name: LOOPBACK for listed in self._names().values() for name in listed}}
+    def _hosts(self, job: GenericContainer | None = None) -> dict[str, str]:
+        """Return the lines of ``/etc/hosts`` that the members have, and a job beside them."""
+        containers = [*(member.container for member in self._members), *([] if job is None else [job])]
+        wanted = gather_hosts((container, container.spec()) for container in containers)
+        names = {name: LOOPBACK for listed in self._names().values() for name in listed}
+        return {**host_names(self._spec.network_mode, wanted), **names}
+
+    def _host_ports(self, job: GenericContainer | None = None) -> dict[int, int]:
+        """Return the ports of this machine that the members reach, and a job beside them, by the port inside."""
+        containers = [*(member.container for member in self._members), *([] if job is None else [job])]
+        ports = [port for member in self.members for port in member.spec().ports]
+        return gather_host_ports(self._spec.network_mode, containers, ports)
 
     def _plan(self) -> tuple[list[Member], PodSpec]:
         """Return the members and the pod to create, all checks made."""
@@ -126,7 +136,12 @@ class PodDefinition:
             check_member(container, spec, self._spec)
         found_as = tuple(name for listed in self._names().values() for name in listed)
         networks = tuple(replace(network, aliases=found_as) for network in self._spec.networks)
-        return members, replace(self._spec, ports=gather_ports(members), extra_hosts=self._hosts(), networks=networks)
+        ports = gather_ports(members)
+        check_published(
+            self._spec.network_mode,
+            [(container, port) for container in self.members for port in container.spec().ports],
+        )
+        return members, replace(self._spec, ports=ports, extra_hosts=self._hosts(), networks=networks)
 
 
 def _network_name(network: Any) -> str:

@@ -30,22 +30,24 @@ def run_init(container: GenericContainer, place: Place) -> None:
         raise
 
 
-def run_job(
+def make_job(
     image: str | GenericContainer,
     command: str | Sequence[str] | None,
-    place: Place,
     *,
     env: Mapping[str, str] | None,
     timeout: float | timedelta,
-) -> ExecResult:
-    """Run a job to its end and return what it gave; see :meth:`podjig.Pod.run`."""
+) -> GenericContainer:
+    """Return a job, not started; see :meth:`podjig.Pod.run`."""
     job = GenericContainer(image) if isinstance(image, str) else image.clone()
     if command is not None:
         job.with_command(command)
     for key, value in (env or {}).items():
         job.with_env(key, value)
-    refuse_ports(job)
-    job.waiting_for(ExitWaitStrategy(None)).with_startup_timeout(timeout)
+    return job.waiting_for(ExitWaitStrategy(None)).with_startup_timeout(timeout)
+
+
+def run_job(job: GenericContainer, place: Place) -> ExecResult:
+    """Run a job to its end and return what it gave."""
     try:
         job._start_at(place)  # noqa: SLF001  a pod is where containers start
         chunks = job.engine.logs(job.id)

@@ -7,17 +7,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from podjig.cleanup.labels import POD, Kind
 from podjig.cleanup.session import Keep, Session
 from podjig.container.definition import ContainerDefinition
+from podjig.container.relay import Relays
 from podjig.engine.parallel import side_by_side
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
 from podjig.errors import CapabilityMissing, ContainerStartError
 from podjig.network.bridge import steady_bridge
+from podjig.pod.hosts import lead
+from podjig.pod.network_mode import is_made
 from podjig.pod.pause import pause_image
 from podjig.spec import LOOPBACK, ContainerSpec, Limits, PodSpec
 from podjig.spec.namespace import Namespace
@@ -34,6 +36,7 @@ class Place(ABC):
         engine: The engine.
         id: What the engine calls it.
         kind: What it is to the engine.
+        relays: The servers of this machine that its members reach.
         names: The names of each member, by its ``id()``.
         uses: What it cannot do without, besides its members.
         on_keep: Called when a member is to be kept, which means the whole place.
@@ -44,6 +47,7 @@ class Place(ABC):
     def __init__(self, engine: Engine, id: str, spec: PodSpec, *, image: str | None) -> None:
         self.engine: Engine = engine
         self.id: str = id
+        self.relays: Relays = Relays({})
         self.names: dict[int, list[str]] = {}
         networks: list[tuple[Kind, str]] = [("network", network.name) for network in spec.networks]
         self.uses: tuple[tuple[Kind, str], ...] = (*networks, *(() if image is None else (("image", image),)))
@@ -51,6 +55,8 @@ class Place(ABC):
         self._spec = spec
         self._published: Mapping[str, tuple[PublishedPort, ...]] | None = None
         self._closed = self._joined = False
+        self._hosts = dict(spec.extra_hosts)
+        self._late: dict[str, str] = {}
         self._mutex = threading.Lock()
         self._turns = threading.Semaphore(_STARTS_AT_ONCE)
         self._listed: list[int] = []
@@ -65,6 +71,10 @@ class Place(ABC):
         """Remove it with its members, given by their ids. Quiet where it is gone."""
 
     @abstractmethod
+    def _members(self) -> Sequence[str]:
+        """Ask the engine for the ids of those that are in it."""
+
+    @abstractmethod
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         """Ask the engine for the published ports."""
 
@@ -72,8 +82,11 @@ class Place(ABC):
         """Return where the host publishes the members' ports; that was fixed when the place was made."""
         with self._mutex:
             if self._published is None:
-                self._published = self._look()
+                self._published = self._on_host() if self._spec.network_mode == "host" else self._look()
             return self._published
+
+    def _on_host(self) -> Mapping[str, tuple[PublishedPort, ...]]:
+        return {port.key: (PublishedPort(host_ip=LOOPBACK, host=port.container),) for port in self._spec.ports}
 
     def expect(self, containers: Iterable[ContainerDefinition]) -> None:
         """Let those that are begun together have their turns in this order: mostly the slowest is named first."""
@@ -90,6 +103,7 @@ class Place(ABC):
             with self._next:
                 self._listed = [other for other in self._listed if other != mine]
                 self._next.notify_all()
+            self._check_open()
             yield
             if not self._joined:
                 self._joined = True  # the place's networks, with its first member
@@ -105,31 +119,75 @@ class Place(ABC):
         """Return a name under which the others find ``container``."""
         return next(iter(self.names.get(id(container), ())), "localhost")
 
-    def add_names(self, member: str, names: Sequence[str]) -> None:
-        """Let ``names`` lead to the members from now on, where the engine's files can be written from here.
+    def let_reach(self, hosts: Mapping[str, str], host_ports: Mapping[int, int]) -> list[int]:
+        """Have names and servers of this machine reached from the next start of a member on, where they are not yet.
 
         Args:
-            member: The id of a running member.
-            names: The names.
+            hosts: Name -> address.
+            host_ports: Port inside -> port of this machine.
+
+        Returns:
+            Those ports inside that are new.
         """
-        hosts = self.engine.inspect_container(member).raw.get("HostsPath")
-        if not names or not hosts or not self.engine.info.local:
+        self._late |= {name: address for name, address in hosts.items() if self._hosts.get(name) != address}
+        return self.relays.add(host_ports)
+
+    @property
+    def lacking(self) -> bool:
+        """Whether names or servers of this machine are still to be made known inside."""
+        return bool(self._late) or self.relays.lacking or (bool(self._hosts) and self._apart)
+
+    def set_up(self, engine: Engine, id: str) -> None:
+        """Make them known.
+
+        Raises:
+            CapabilityMissing: That cannot be done from here.
+        """
+        if self.relays.lacking:
+            self.relays.set_up(engine, id)
+        late, self._late = self._late, {}
+        if self._apart:
+            self._lead(id, {**self._hosts, **late})
+        for member in (self._members() if self._apart else [id]) if late else ():
+            self._lead(member, late)
+        self._hosts |= late
+
+    @property
+    def _apart(self) -> bool:
+        """Whether each member has a file of hosts of its own, in which the engine does not write the pod's.
+
+        So Podman does where the pod has no network of its own making.
+        """
+        return not is_made(self._spec.network_mode)
+
+    def _lead(self, member: str, hosts: Mapping[str, str]) -> None:
+        if lead(self.engine, member, hosts):
             return
-        try:
-            with Path(hosts).open("a", encoding="utf-8") as file:  # all members have this one file
-                file.writelines(f"{LOOPBACK}\t{name}\n" for name in names)
-        except OSError:
-            return  # another user's: Podman itself adds the member's own name, and localhost leads there as well
+        # Of members, localhost leads to the same place.
+        needed = ", ".join(name for name, address in hosts.items() if address != LOOPBACK)
+        if needed:
+            raise CapabilityMissing(
+                f"the name {needed} cannot be made known in the pod: the engine's files are not ours to write",
+                hint="add the container that needs it before the pod starts, and leave network_mode out",
+            )
 
     def end(self, members: Sequence[str]) -> None:
         """Take in no more members, and remove those given by their ids, so that who waits for them sees it.
 
         Not the place itself: engines may hang when a pod is removed while a member is being started.
         """
-        self._closed = True
+        self._close()
         failures = side_by_side(self.engine.remove_container, members)
         if failures:
             raise failures[0]
+
+    def _close(self) -> None:
+        self._closed = True
+        self.relays.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ContainerStartError("the pod is being removed, and takes in no more members")
 
     def _shared(self, spec: ContainerSpec) -> ContainerSpec:
         """Return ``spec`` without what is the place's.
@@ -137,8 +195,7 @@ class Place(ABC):
         Raises:
             ContainerStartError: The place is being removed.
         """
-        if self._closed:
-            raise ContainerStartError("the pod is being removed, and takes in no more members")
+        self._check_open()
         hostname = None if "uts" in self._spec.share else spec.hostname
         return replace(spec, ports=(), hostname=hostname, extra_hosts={}, networks=(), network_mode=None)
 
@@ -160,8 +217,11 @@ class NativePod(Place):
         return replace(self._shared(spec), pod=self.id)
 
     def remove(self, members: Sequence[str]) -> None:  # noqa: ARG002  the engine knows them
-        self._closed = True
+        self._close()
         self.engine.remove_pod(self.id)
+
+    def _members(self) -> Sequence[str]:
+        return self.engine.inspect_pod(self.id).containers
 
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         return self.engine.inspect_pod(self.id).ports
@@ -209,7 +269,7 @@ class Holder(Place):
         namespaces: dict[Namespace, str] = {name: join for name in self._spec.share if name != "net"}
         return replace(
             self._shared(spec),
-            network_mode=join,
+            network_mode=self._spec.network_mode if self._spec.network_mode == "host" else join,
             namespaces={**namespaces, **spec.namespaces},
             labels={**spec.labels, POD: self.id},
         )
@@ -217,6 +277,9 @@ class Holder(Place):
     def remove(self, members: Sequence[str]) -> None:
         self.end(members)  # engines refuse to remove a container in whose namespaces others run
         self.engine.remove_container(self.id)
+
+    def _members(self) -> Sequence[str]:
+        return [found.id for found in self.engine.list_containers(labels={POD: self.id})]
 
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         return self.engine.inspect_container(self.id).ports

@@ -17,7 +17,7 @@ from podjig.engine.discovery import current_engine
 from podjig.engine.values import ExecResult
 from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
 from podjig.pod.definition import PodDefinition
-from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
+from podjig.pod.jobs import JOB_TIMEOUT, make_job, refuse_ports, run_init, run_job
 from podjig.pod.keeping import keep_pod, let_go, needs, wanted
 from podjig.pod.names import member_names
 from podjig.pod.place import Holder, NativePod, Place
@@ -158,6 +158,7 @@ class Pod(PodDefinition):
         if self._place is not None:
             raise AlreadyStartedError(f"{self} is started", hint="stop() it first")
         members, spec = self._plan()
+        host_ports = self._host_ports()
         engine = self._chosen_engine or current_engine()
         self._session = session_of(engine)
         kind = NativePod if engine.capabilities.pods else Holder
@@ -167,6 +168,7 @@ class Pod(PodDefinition):
             if self._session is not None:
                 self._session.opened(place.kind, place.id, self._forget)
         place.names, place.on_keep = self._names(), self._keep_all
+        place.relays.add(host_ports)
         try:
             for member in members:
                 if member.init:
@@ -240,7 +242,15 @@ class Pod(PodDefinition):
             ContainerStartError: It could not be started: unknown program, ...
             WaitTimeout: It did not end in time.
         """
-        return run_job(image, command, self._started_place(), env=env, timeout=timeout)
+        place = self._started_place()
+        job = make_job(image, command, env=env, timeout=timeout)
+        check_member(job, job.spec(), self._spec)
+        refuse_ports(job)
+        opened = place.let_reach(self._hosts(job), self._host_ports(job))
+        try:
+            return run_job(job, place)
+        finally:
+            place.relays.take(opened)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -270,9 +280,13 @@ class Pod(PodDefinition):
         resolved(self._members, names)
         check_member(container, container.spec(), self._spec)
         refuse_ports(container)
+        opened = place.let_reach(self._hosts(), self._host_ports())
         place.names = self._names()
-        container._start_at(place)  # noqa: SLF001  a pod is where containers start
-        place.add_names(container.id, place.names[id(container)])
+        try:
+            container._start_at(place)  # noqa: SLF001  a pod is where containers start
+        except BaseException:
+            place.relays.take(opened)
+            raise
         if self._keep is not None and self._session is not None:
             self._session.keep("container", container.id, self._keep, uses=needs(container))
 
