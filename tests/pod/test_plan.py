@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podjig import GenericContainer, Pod, PostgresContainer, RedisContainer
+from podjig import GenericContainer, Network, Pod, PostgresContainer, RedisContainer
 from podjig.engine.memory import MemoryEngine, Script
 from podjig.errors import AlreadyStartedError, DefinitionError
 from podjig.image.store import resolve
@@ -88,7 +88,7 @@ def test_an_init_container_cannot_be_depended_on(memory: MemoryEngine) -> None:
     assert "not in the pod" in refused(Pod(engine=memory).add_init(init).add(box("main"), depends_on=[init]))
 
 
-@pytest.mark.parametrize("alias", ["under_score", "-dash", "", "a..b", "x" * 64, "ümlaut"])
+@pytest.mark.parametrize("alias", ["under_score", "-dash", "", "a..b", "x" * 64, "ümlaut", "10.0.0.5"])
 def test_an_alias_that_is_no_host_name(memory: MemoryEngine, alias: str) -> None:
     with pytest.raises(DefinitionError, match="is not a host name|alias"):
         Pod(GenericContainer("busybox").with_network_aliases(alias), engine=memory).start()
@@ -127,6 +127,26 @@ def test_namespaces_and_host_name_are_checked() -> None:
         Pod(share=("net", "mnt"))  # type: ignore[arg-type]
     with pytest.raises(DefinitionError, match="host name 'no good'"):
         Pod(hostname="no good")
+
+
+def test_one_value_may_stand_for_several(memory: MemoryEngine) -> None:
+    first, second, third = box("db"), box("cache"), box("web")
+    with Pod(first, engine=memory).add(second, depends_on=first).add(third, depends_on="db"):
+        assert len(memory.list_containers()) == 3
+    assert Pod(networks="net")._spec.networks == Pod(networks=["net"])._spec.networks
+    with Network(engine=memory) as network:
+        assert [one.name for one in Pod(networks=network)._spec.networks] == [network.name]
+    with pytest.raises(DefinitionError, match="neither a network nor"):
+        Pod(networks=5)
+
+
+def test_names_of_pods_and_members_are_checked(memory: MemoryEngine) -> None:
+    for name in ("no good", "", "-x", "a/b", 5):
+        with pytest.raises(DefinitionError, match="pod name .* is malformed"):
+            Pod(name=name)  # type: ignore[arg-type]
+    assert "both called 'jig'" in refused(Pod(box("a").with_name("jig"), name="jig", engine=memory))
+    with pytest.raises(DefinitionError, match="both networks and the network mode 'none'"):
+        Pod(networks=["net"], network_mode="none")
 
 
 def test_the_refused_can_be_mended(memory: MemoryEngine) -> None:

@@ -54,6 +54,52 @@ def test_services_answer_the_host_and_each_other(make_pod: MakePod) -> None:
     assert not any(member.started for member in (postgres, redis, app))
 
 
+def test_a_member_does_not_answer_for_another(make_pod: MakePod) -> None:
+    one, other = server(8000), server(8001)
+    with make_pod(one, other):
+        with pytest.raises(PortError, match=r"port 8001/tcp .* is not published \(published: 8000/tcp\)") as caught:
+            one.get_exposed_port(8001)
+        assert "another member's" in caught.value.hint
+        assert other.get_exposed_port(8001)
+
+
+class Configured(GenericContainer):
+    """Completes its definition only when it is used."""
+
+    def _configure(self) -> None:
+        self.with_exposed_ports(8000).with_network_aliases("configured").with_command("httpd -f -p 8000")
+
+
+class ConfiguredJob(GenericContainer):
+    """The same for a job."""
+
+    def _configure(self) -> None:
+        self.with_env("SET", "late").with_exposed_ports(*([8001] if "PORT" in self._env else []))
+
+
+def test_what_a_subclass_configures_counts(make_pod: MakePod) -> None:
+    web = Configured("busybox")
+    pod = make_pod(web)
+    manifest = pod.to_kube_yaml()
+    assert "containerPort: 8000" in manifest
+    assert "name: configured" in manifest
+    with pod:
+        assert web.get_exposed_port(8000)
+        assert pod.run("busybox", "nc -w 2 configured 8000").exit_code == 0
+        assert b"SET=late" in pod.run(ConfiguredJob("busybox"), "env").stdout
+        for come in (pod.add, pod.run):
+            with pytest.raises(PortError, match="8001/tcp"):
+                come(ConfiguredJob("busybox").with_env("PORT", "1"))
+
+
+def test_a_name_that_is_no_host_name_is_no_obstacle(make_pod: MakePod, unique: str) -> None:
+    member = box("sleep 600", "db").with_name(unique.replace("-", "_"))
+    with make_pod(member, box()) as pod:
+        assert pod.run("busybox", "nslookup db").exit_code is not None
+        assert hosts(member)["db"] == "127.0.0.1"
+        assert pod.member("db") is member
+
+
 def test_a_stopped_pod_starts_again(make_pod: MakePod) -> None:
     web = server(8000)
     pod = make_pod(web)
@@ -233,7 +279,7 @@ def test_jobs_give_exit_code_and_output(make_pod: MakePod, tmp_path: Path) -> No
         assert not job.started
         with pytest.raises(ContainerStartError, match="no-such-program"):
             pod.run("busybox", "no-such-program")
-        with pytest.raises(WaitTimeout, match="not ready after") as caught:
+        with pytest.raises(WaitTimeout, match=r"job of busybox did not end within 0.5 s.*\n.*timeout=") as caught:
             pod.run("busybox", ["sh", "-c", "echo busy; sleep 600"], timeout=0.5)
         assert "busy" in caught.value.logs
         with pytest.raises(PortError, match="8001/tcp"):

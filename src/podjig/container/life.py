@@ -7,7 +7,6 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from podjig.cleanup.folders import folders
@@ -16,6 +15,7 @@ from podjig.cleanup.session import Keep, session_of
 from podjig.container.creation import CreationMethods
 from podjig.container.definition import KEEP
 from podjig.container.files import copy_in
+from podjig.container.leaving import Leaving
 from podjig.container.observer import How, Startup, observers, tell, tell_leaving
 from podjig.container.placement import Placement
 from podjig.container.running import NONE_YET
@@ -25,6 +25,7 @@ from podjig.errors import (
     AlreadyStartedError,
     ContainerError,
     ContainerExited,
+    ContainerStartError,
     PodjigError,
     ResourceNotFound,
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class LifeMethods(CreationMethods):
+class LifeMethods(CreationMethods, Leaving):
     """From its start to its end."""
 
     def start(self) -> Self:
@@ -52,7 +53,7 @@ class LifeMethods(CreationMethods):
         """
         if not configured:
             self._check_not_started()
-            self._configure()
+            self._complete()
         began = time.perf_counter()
         spec = self.spec() if place is None else place.place(self.spec())
         if lifetime is not None and spec.lifetime is None:
@@ -62,18 +63,25 @@ class LifeMethods(CreationMethods):
         session = session_of(engine)
         self._engine, self._session, self._info = engine, session, None
         self._pid = os.getpid()
+        self._begun = mine = object()
         with nullcontext() if session is None else session.making():
-            self._id = self._create(engine, spec, session)
+            made = self._create(engine, spec, session)
+            if self._begun is not mine:
+                engine.remove_container(made)
+                self._check_begun(mine)
+            self._id = made
             if session is not None and (self._keep is None or place is not None):
-                session.opened("container", self._id, self._forget)
+                session.opened("container", made, self._forget)
         try:
             for source, destination, mode in self._copies:
-                copy_in(engine, self._id, source, destination, mode)
-            self._write_addresses()
-            self._launch()
-            self._wait()
+                copy_in(engine, made, source, destination, mode)
+            for step in (self._write_addresses, self._launch, self._wait):
+                self._check_begun(mine)
+                step()
+            self._check_begun(mine)
         except BaseException as error:
-            self._abandon(error)
+            if self._begun is mine:  # else what it has made is gone, and there may be another
+                self._abandon(error)
             raise
         if session is not None and self._keep is not None and place is None:
             session.keep("container", self.id, self._keep, uses=[("network", network) for network in self._networks])
@@ -96,7 +104,7 @@ class LifeMethods(CreationMethods):
             ContainerExited: It does not run.
         """
         self._check_not_started()
-        self._configure()
+        self._complete()
         began = time.perf_counter()
         engine = engine or self._chosen_engine or current_engine()
         try:
@@ -210,18 +218,29 @@ class LifeMethods(CreationMethods):
     def __enter__(self) -> Self:
         return self if self._borrowed else self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._keep is None:
-            self.stop()
-        else:
-            self._forget()
-
     # For subclasses
 
     def _configure(self) -> None:
-        """Complete the definition just before it is used. For subclasses."""
+        """Complete the definition just before it is used. For subclasses; called once a start."""
+
+    def _complete(self) -> None:
+        """Call :meth:`_configure`, unless that was done for this start."""
+        if not self._configured:
+            self._configure()
+            self._configured = True
+
+    def _completed(self) -> Self:
+        """Return it, or where it is not complete yet a copy that is."""
+        if self._configured or self._id is not None:
+            return self
+        twin = self.clone()
+        twin._complete()  # noqa: SLF001  ours
+        return twin
+
+    def _check_begun(self, mine: object) -> None:
+        """Refuse to go on with a start that was given up meanwhile: another may have begun."""
+        if self._begun is not mine:
+            raise ContainerStartError(f"the start of {self.description} was given up meanwhile")
 
     def _check_not_started(self) -> None:
         if self._id is not None:
@@ -255,6 +274,9 @@ class LifeMethods(CreationMethods):
             if isinstance(error, PodjigError):
                 error.message += f"\n  and it could not be removed: {second.message}"
             self._forget()
+
+    def _is_kept(self) -> bool:
+        return self._keep is not None
 
     def _forget(self) -> None:
         """Be as before the start: what there was is removed, or left to those who clean up."""

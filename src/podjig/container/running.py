@@ -38,6 +38,8 @@ NONE_YET: dict[str, Any] = {
     "_engine": None,
     "_session": None,
     "_id": None,
+    "_begun": None,
+    "_configured": False,
     "_info": None,
     "_place": None,
     "_relays": None,
@@ -58,6 +60,8 @@ class Running(ContainerDefinition):
     _engine: Engine | None
     _session: Session | None
     _id: str | None
+    _begun: object | None
+    _configured: bool
     _info: ContainerInfo | None
     _place: Placement | None
     _relays: Relays | None
@@ -165,7 +169,9 @@ class Running(ContainerDefinition):
             known = ", ".join(sorted(key for key, where in ports.items() if where)) or "none"
             raise PortError(
                 f"port {wanted} of {self.description} is not published (published: {known})",
-                hint=f"add with_exposed_ports({port!r}) before it starts",
+                hint="that port is another member's: ask that one"
+                if self._place is not None and self._place.published().get(wanted.key)
+                else f"add with_exposed_ports({port!r}) before it starts",
             )
         return published[0].host
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from podjig.container.relay import Relays
 from podjig.engine.parallel import side_by_side
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
-from podjig.errors import CapabilityMissing, ContainerStartError
+from podjig.errors import CapabilityMissing, ContainerStartError, EngineRequestError
 from podjig.network.bridge import steady_bridge
 from podjig.pod.hosts import lead
 from podjig.pod.network_mode import is_made
@@ -109,6 +110,11 @@ class Place(ABC):
                 self._joined = True  # the place's networks, with its first member
                 for network in self._spec.networks:
                     steady_bridge(self.engine, network.name)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is being removed, or is gone."""
+        return self._closed
 
     def keep(self, keep: Keep) -> None:
         """Keep it with all its members."""
@@ -250,13 +256,15 @@ class Holder(Place):
             name=spec.name,
             hostname=spec.hostname or spec.name,
             ports=spec.ports,
-            labels={**spec.labels, **(session.labels("container") if session is not None else {})},
+            labels=spec.labels,
             extra_hosts=spec.extra_hosts,
             networks=spec.networks,
             network_mode=spec.network_mode,
             namespaces={"ipc": "shareable"} if "ipc" in spec.share else {},
             engine_options=spec.engine_options,
         )
+        if session is not None:
+            holder = session.own(holder)
         super().__init__(engine, engine.create_container(holder), spec, image=holder.image)
         try:
             engine.start_container(self.id)
@@ -275,8 +283,19 @@ class Holder(Place):
         )
 
     def remove(self, members: Sequence[str]) -> None:
-        self.end(members)  # engines refuse to remove a container in whose namespaces others run
-        self.engine.remove_container(self.id)
+        self.end(members)
+        # Engines refuse to remove a container in whose namespaces others run. There may be some of which nobody here
+        # knows the id: a creation that was under way.
+        for wait in (*_AGAIN_AFTER, None):
+            self.end(self._members())
+            try:
+                self.engine.remove_container(self.id)
+            except EngineRequestError:
+                if wait is None:
+                    raise
+                time.sleep(wait)
+            else:
+                return
 
     def _members(self) -> Sequence[str]:
         return [found.id for found in self.engine.list_containers(labels={POD: self.id})]
@@ -284,6 +303,9 @@ class Holder(Place):
     def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         return self.engine.inspect_container(self.id).ports
 
+
+_AGAIN_AFTER = (0.05, 0.1, 0.2, 0.5)
+"""Seconds until it is tried again to remove a holder that still has members."""
 
 _PATIENCE = 0.05
 """Seconds that a member waits for those named before it, which may still be pulled."""

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container import GenericContainer
 from podjig.container.definition import KEEP
+from podjig.container.leaving import Leaving
 from podjig.container.observer import tell_leaving
 from podjig.engine.discovery import current_engine
 from podjig.engine.values import ExecResult
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Pod(PodDefinition):
+class Pod(PodDefinition, Leaving):
     """Services that belong together: one network namespace, so they meet on ``localhost``, without DNS or bridge.
 
     On Podman it is a native pod; on an engine without pods, a container whose namespaces the members join. Ports are
@@ -47,9 +47,10 @@ class Pod(PodDefinition):
         hostname: Its members' host name.
         share: The namespaces they share: ``"net"`` always, ``"ipc"``, ``"uts"``, ``"pid"``.
         userns: The engine's user namespace mode, like ``"keep-id"``.
-        networks: Networks to join, or the names of such, instead of the engine's default. Their other members find
-            those of the pod by the same names.
-        network_mode: ``"none"``, ... instead of ``networks``.
+        networks: A network to join, or the name of one, or several, instead of the engine's default. Their other
+            members find those of the pod by the same names.
+        network_mode: ``"host"`` or ``"none"``, instead of ``networks``. In the host's network members listen on this
+            machine's own ports, and ``get_exposed_port(8000)`` is 8000; without one they may have none.
         memory: What the members together may use: bytes, or a size like ``"512m"``. Limits are in force where they
             are for containers.
         cpus: How many processors they together may use.
@@ -58,7 +59,8 @@ class Pod(PodDefinition):
         engine_options: Further fields of the engine's create request, passed on as they are.
 
     Raises:
-        DefinitionError: A member is none, or is given twice; a name is no host name; a namespace is unknown.
+        DefinitionError: A member is none, or is given twice; a name is malformed; a namespace is unknown; there are
+            both networks and a network mode.
     """
 
     _place: Place | None = None
@@ -94,19 +96,20 @@ class Pod(PodDefinition):
 
     # What is in it
 
-    def add(self, container: GenericContainer, *, depends_on: Iterable[Needed] = ()) -> Self:
+    def add(self, container: GenericContainer, *, depends_on: Needed | Iterable[Needed] = ()) -> Self:
         """Add a member. One that comes when the pod is started is started at once, and may have no ports.
 
         Args:
             container: The member, not started.
-            depends_on: Members, or names of members, that must be ready before it starts.
+            depends_on: A member or the name of one, or several, that must be ready before it starts.
 
         Raises:
             DefinitionError: It is a member already, or no container.
             PortError: The pod is started, and the member has a port: a pod's ports are fixed when it starts.
             PodjigError: The pod is started, and the member did not become ready.
         """
-        member = Member(container=container, depends_on=tuple(depends_on))
+        needed = (depends_on,) if isinstance(depends_on, (str, GenericContainer)) else tuple(depends_on)
+        member = Member(container=container, depends_on=needed)
         self._append(member)
         if self._place is not None:
             try:
@@ -241,27 +244,20 @@ class Pod(PodDefinition):
             PortError: The definition has ports; the pod's are fixed.
             ContainerStartError: It could not be started: unknown program, ...
             WaitTimeout: It did not end in time.
+            ContainerExited: The pod was stopped meanwhile.
         """
         place = self._started_place()
-        job = make_job(image, command, env=env, timeout=timeout)
+        job = make_job(image, command, env=env)
         check_member(job, job.spec(), self._spec)
         refuse_ports(job)
         opened = place.let_reach(self._hosts(job), self._host_ports(job))
         try:
-            return run_job(job, place)
+            return run_job(job, place, timeout=timeout)
         finally:
             place.relays.take(opened)
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._keep is None:
-            self.stop()
-        else:
-            self._forget()
 
     def __repr__(self) -> str:
         state = f"started {self._place.id[:12]}" if self._place is not None else "not started"
@@ -276,6 +272,7 @@ class Pod(PodDefinition):
 
     def _start_late(self, member: Member, place: Place) -> None:
         container = member.container
+        container._complete()  # noqa: SLF001  what a subclass sets there is checked as well
         names = member_names([one.container for one in self._members])
         resolved(self._members, names)
         check_member(container, container.spec(), self._spec)
@@ -306,6 +303,9 @@ class Pod(PodDefinition):
             if isinstance(error, PodjigError):
                 error.message += f"\n  and the pod could not be removed: {second.message}"
             self._forget()
+
+    def _is_kept(self) -> bool:
+        return self._keep is not None
 
     def _forget(self) -> None:
         """Be as before the start: what there was is removed, or left to those who clean up."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from podjig.container import GenericContainer
 from podjig.errors import DefinitionError
 from podjig.pod.kube.document import Node
@@ -85,10 +87,25 @@ def _limits(node: Node, container: GenericContainer) -> None:
     if memory := limits.get("memory", (str, int)):
         container.with_memory_limit(binary_size(str(memory)))
     if cpu := limits.get("cpu", (str, int, float)):
-        text = str(cpu)
-        container.with_cpu_limit(float(text[:-1]) / 1000 if text.endswith("m") else float(text))
+        container.with_cpu_limit(_processors(cpu, f"{limits.path}.cpu"))
     limits.done()
     resources.done()
+
+
+def _processors(cpu: str | float, path: str) -> float:
+    """``"250m"`` -> 0.25.
+
+    Raises:
+        DefinitionError: It is no number of processors.
+    """
+    text = str(cpu)
+    try:
+        number = float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise DefinitionError(f"{path} is {cpu!r}, no number of processors", hint="write 2, '0.5' or '250m'")
+    return number
 
 
 def _security(own: Node, pod: Node, container: GenericContainer) -> None:

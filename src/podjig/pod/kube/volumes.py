@@ -1,4 +1,4 @@
-"""Volumes of a manifest: emptyDir, hostPath, and the files of ConfigMaps and Secrets."""
+"""Volumes of a manifest: emptyDir, hostPath, claims (the engine's volumes), and files of ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Volumes:
 
     def __init__(self, spec: Node, sources: Sources) -> None:
         self._paths: dict[str, str] = {}
+        self._claims: dict[str, tuple[str, bool]] = {}
         self._empty: dict[str, list[tuple[GenericContainer, str, bool]]] = {}
         self._files: dict[str, dict[str, tuple[bytes, int]]] = {}
         self._sizes: dict[str, str | None] = {}
@@ -44,6 +45,12 @@ class Volumes:
                 self._empty[name] = []
                 self._sizes[name] = None if size is None else binary_size(str(size))
                 empty.done()
+            elif volume.has("persistentVolumeClaim"):
+                claim = volume.node("persistentVolumeClaim")
+                self._claims[name] = (claim.text("claimName"), bool(claim.get("readOnly", bool)))
+                if not self._claims[name][0]:
+                    raise DefinitionError(f"{claim.path} has no claimName", hint="name a volume of the engine")
+                claim.done()
             for kind, key, called in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
                 if volume.has(key):
                     self._files[name] = _files(volume.node(key), kind, called, sources)
@@ -61,6 +68,9 @@ class Volumes:
             raise DefinitionError(f"{node.path} needs the volume {name!r}, which the pod lacks")
         if name in self._paths:
             container.with_volume_mapping(os.path.abspath(self._paths[name]), target, "ro" if read_only else "rw")  # noqa: PTH100
+        elif name in self._claims:
+            claim, all_read_only = self._claims[name]
+            container.with_volume_mapping(claim, target, "ro" if read_only or all_read_only else "rw")
         elif name in self._empty:
             self._empty[name].append((container, target, read_only))
         elif name in self._files:
