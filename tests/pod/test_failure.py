@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from pod.conftest import MakePod, box, server
 from podjig import GenericContainer, LogMessageWaitStrategy, Pod, RedisContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import ContainerExited, ImageNotFound, NameInUse, PodjigError, PortInUse
-from podjig.pod.place import Place
+from podjig.pod.place import Holder, NativePod, Place
 from podjig.spec import ContainerSpec
 from podjig.wait.function import FunctionWaitStrategy
 
@@ -108,35 +110,42 @@ def test_a_start_that_was_given_up_leaves_the_next_one_alone(make_pod: MakePod) 
         assert (stuck.id, stuck.status) == (made, "running")
 
 
-def test_a_start_that_is_given_up_while_it_pulls_leaves_nothing(
+def test_a_creation_that_ends_while_the_pod_is_removed_leaves_nothing(
     make_pod: MakePod, where: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, release = threading.Event(), threading.Event()
-    create = type(where).create_container
-    slow = box("sleep 600", "slow")
+    asked, removing, created = (threading.Event() for _ in range(3))
+    place = NativePod if where.capabilities.pods else Holder
+    create, remove = type(where).create_container, place.remove
 
-    def hesitating(self: Engine, spec: ContainerSpec) -> str:
-        if "slow-marker" in spec.labels:
-            asked.set()
-            release.wait(60)
-        return create(self, spec)
+    def hesitate(self: Engine, spec: ContainerSpec) -> str:
+        if "slow" not in spec.labels:
+            return create(self, spec)
+        asked.set()
+        assert removing.wait(30)
+        try:
+            return create(self, spec)
+        finally:
+            created.set()
 
-    monkeypatch.setattr(type(where), "create_container", hesitating)
-    slow.with_labels({"slow-marker": "1"})
-    broken = box().waiting_for(lambda _: asked.wait(30) and broken_now())
-    pod = make_pod(slow, broken)
-    before = set(threading.enumerate())
-    with pytest.raises(PodjigError, match="broken now"):
+    def remove_later(self: Any, members: Sequence[str]) -> None:
+        removing.set()
+        assert created.wait(30)
+        remove(self, members)
+
+    def broken(_: object) -> bool:
+        assert asked.wait(30)
+        raise PodjigError("broken")
+
+    pod = make_pod(box().with_labels({"slow": "1"}), box().waiting_for(lambda _: True), box().waiting_for(broken))
+    monkeypatch.setattr(type(where), "create_container", hesitate)
+    monkeypatch.setattr(place, "remove", remove_later)
+    with pytest.raises(PodjigError, match="broken") as caught:
         pod.start()
-    late = [thread for thread in set(threading.enumerate()) - before if thread.name == "podjig-pod"]
-    release.set()
-    for thread in late:
-        thread.join(30)
-    assert not slow.started
-
-
-def broken_now() -> bool:
-    raise PodjigError("broken now")
+    assert "could not be removed" not in str(caught.value)
+    for thread in threading.enumerate():
+        if thread.name == "podjig-pod":
+            thread.join(30)
+    assert not any(member.started for member in pod.members)
 
 
 def test_a_pod_stopped_while_a_job_of_another_thread_runs(make_pod: MakePod) -> None:
