@@ -11,7 +11,7 @@ from podjig.container.faults import FaultMethods
 from podjig.container.files import copy_in
 from podjig.container.relay import Relays
 from podjig.engine.protocol import Engine
-from podjig.errors import ImageNotFound, NameInUse
+from podjig.errors import ImageNotFound
 from podjig.image.store import ensure_image
 from podjig.network.bridge import steady_bridge
 from podjig.spec import ContainerSpec
@@ -28,12 +28,7 @@ class CreationMethods(FaultMethods):
             if session is None:
                 return engine.create_container(spec)
             owned = session.own(spec, keep=self._keep if self._place is None else None)  # a pod is kept as one
-            try:
-                return engine.create_container(owned)
-            except NameInUse:
-                if not session.make_room("container", spec.name or ""):
-                    raise
-                return engine.create_container(owned)
+            return session.in_room("container", spec.name, lambda: engine.create_container(owned))
 
         # The image is mostly there, and asking first costs a quick start a tenth of its time. Where named volumes are
         # made with the container, it is asked for first all the same: they are not to be left over if it is missing.

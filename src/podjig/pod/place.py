@@ -217,7 +217,12 @@ class NativePod(Place):
             spec = replace(spec, labels={**spec.labels, **session.labels("pod")})
         if not engine.capabilities.infra:
             spec = replace(spec, infra_image=pause_image(engine, session))
-        super().__init__(engine, engine.create_pod(spec), spec, image=spec.infra_image)
+
+        def create() -> str:
+            return engine.create_pod(spec)
+
+        made = create() if session is None else session.in_room("pod", spec.name, create)
+        super().__init__(engine, made, spec, image=spec.infra_image)
 
     def place(self, spec: ContainerSpec) -> ContainerSpec:
         return replace(self._shared(spec), pod=self.id)
@@ -265,7 +270,12 @@ class Holder(Place):
         )
         if session is not None:
             holder = session.own(holder)
-        super().__init__(engine, engine.create_container(holder), spec, image=holder.image)
+
+        def create() -> str:
+            return engine.create_container(holder)
+
+        made = create() if session is None else session.in_room("container", spec.name, create)
+        super().__init__(engine, made, spec, image=holder.image)
         try:
             engine.start_container(self.id)
         except BaseException:

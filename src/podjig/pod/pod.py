@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -23,7 +24,7 @@ from podjig.pod.names import member_names
 from podjig.pod.place import Holder, NativePod, Place
 from podjig.pod.plan import Member, Needed, check_member, resolved
 from podjig.pod.starting import Start
-from podjig.spec import seconds
+from podjig.spec import Limits, seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,8 +52,8 @@ class Pod(PodDefinition, Leaving):
             members find those of the pod by the same names.
         network_mode: ``"host"`` or ``"none"``, instead of ``networks``. In the host's network members listen on this
             machine's own ports, and ``get_exposed_port(8000)`` is 8000; without one they may have none.
-        memory: What the members together may use: bytes, or a size like ``"512m"``. Limits are in force where they
-            are for containers.
+        memory: What the members together may use: bytes, or a size like ``"512m"``. Where the engine cannot limit on
+            this host, a warning says so.
         cpus: How many processors they together may use.
         labels: Labels.
         engine: The engine to run it on; the discovered one where ``None``.
@@ -163,6 +164,12 @@ class Pod(PodDefinition, Leaving):
         members, spec = self._plan()
         host_ports = self._host_ports()
         engine = self._chosen_engine or current_engine()
+        if spec.limits != Limits() and engine.capabilities.pods and not engine.capabilities.limits:
+            warnings.warn(
+                f"the limits of {self} are not in force: the engine drops them on this host (no cgroup controllers "
+                "for users who are not root; cgroup v2 with systemd hands them out)",
+                stacklevel=2,
+            )
         self._session = session_of(engine)
         kind = NativePod if engine.capabilities.pods else Holder
         self._pid = os.getpid()
