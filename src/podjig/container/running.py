@@ -169,11 +169,16 @@ class Running(ContainerDefinition):
             known = ", ".join(sorted(key for key, where in ports.items() if where)) or "none"
             raise PortError(
                 f"port {wanted} of {self.description} is not published (published: {known})",
-                hint="that port is another member's: ask that one"
-                if self._place is not None and self._place.published().get(wanted.key)
-                else f"add with_exposed_ports({port!r}) before it starts",
+                hint=self._how_to_publish(wanted),
             )
         return published[0].host
+
+    def _how_to_publish(self, port: Port) -> str:
+        if self._place is not None and self._place.published().get(port.key):
+            return "that port is another member's: ask that one"
+        if any(port.key == own.key for own in self._all_ports()):
+            return f"network mode {self._fields.get('network_mode')!r} publishes none: use another"
+        return f"add with_exposed_ports({port.container if port.protocol == 'tcp' else port.key!r}) before it starts"
 
     def _published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
         """Return where the host publishes its ports."""

@@ -35,7 +35,8 @@ def read_container(
     """
     name, image = node.text("name"), node.text("image")
     if not name or not image:
-        raise DefinitionError(f"{node.path} has no {'image' if name else 'name'}")
+        missing = "image" if name else "name"
+        raise DefinitionError(f"{node.path} has no {missing}", hint=f"each container needs one: '{missing}: ...'")
     env = read_environment(node, sources)
     container = GenericContainer(image, env=env).with_network_aliases(name)
     if node.has("command"):
@@ -70,7 +71,7 @@ def _ports(node: Node, container: GenericContainer, *, init: bool) -> dict[str, 
         if port.text("hostIP") not in ("", LOOPBACK):
             port.refuse("hostIP", f"ports are published on {LOOPBACK}")
         if number is None:
-            raise DefinitionError(f"{port.path} has no containerPort")
+            raise DefinitionError(f"{port.path} has no containerPort", hint="write '- containerPort: 8000'")
         if protocol not in ("tcp", "udp"):
             port.refuse("protocol", protocol.upper())
         elif not init:

@@ -65,7 +65,10 @@ class Volumes:
         name, target, path = node.text("name"), node.text("mountPath"), node.text("subPath")
         read_only = bool(node.get("readOnly", bool))
         if name not in self._known:
-            raise DefinitionError(f"{node.path} needs the volume {name!r}, which the pod lacks")
+            raise DefinitionError(
+                f"{node.path} needs the volume {name!r}, which the pod lacks",
+                hint=f"add it to the pod's volumes: {', '.join(sorted(self._known)) or 'it has none'}",
+            )
         if name in self._paths:
             container.with_volume_mapping(os.path.abspath(self._paths[name]), target, "ro" if read_only else "rw")  # noqa: PTH100
         elif name in self._claims:
@@ -103,11 +106,16 @@ def _files(node: Node, kind: str, called: str, sources: Sources) -> dict[str, tu
             if key in data:
                 files[item.text("path") or key] = (data[key], bits if own is None else own)
             elif not node.get("optional", bool):
-                raise DefinitionError(f"{item.path} needs {key!r}, which {kind} {node.text(called)!r} lacks")
+                raise DefinitionError(
+                    f"{item.path} needs {key!r}, which {kind} {node.text(called)!r} lacks",
+                    hint=f"it has {', '.join(data) or 'nothing'}",
+                )
             item.done()
     for path in files:
         if path.startswith("/") or ".." in path.split("/"):
-            raise DefinitionError(f"{node.path} has a file {path!r}, which is not below the volume")
+            raise DefinitionError(
+                f"{node.path} has a file {path!r}, which is not below the volume", hint="leave '..' out"
+            )
     node.done()
     return files
 
@@ -115,10 +123,13 @@ def _files(node: Node, kind: str, called: str, sources: Sources) -> dict[str, tu
 def _folder(files: dict[str, tuple[bytes, int]], target: str, path: str, mount: Node) -> Folder:
     """Return what is copied for a mount, by paths from the root."""
     if not target.startswith("/"):
-        raise DefinitionError(f"{mount.path}.mountPath {target!r} is not absolute")
+        raise DefinitionError(f"{mount.path}.mountPath {target!r} is not absolute", hint="begin it with '/'")
     if path:
         if path not in files:
-            raise DefinitionError(f"{mount.path}.subPath is {path!r}, which the volume lacks")
+            raise DefinitionError(
+                f"{mount.path}.subPath is {path!r}, which the volume lacks",
+                hint=f"it has {', '.join(files) or 'nothing'}",
+            )
         return Folder({target.lstrip("/"): files[path]})
     return Folder({f"{target.strip('/')}/{name}": file for name, file in files.items()})
 

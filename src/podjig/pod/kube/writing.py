@@ -111,7 +111,7 @@ def _left_out(spec: PodSpec) -> dict[str, bool]:
         "the limits of the whole pod": spec.limits != Limits(),
         f"the networks {', '.join(network.name for network in spec.networks)}": bool(spec.networks),
         f"the network mode {spec.network_mode}": spec.network_mode not in (None, "host"),
-        f"that it shares {', '.join(spec.share)}": not set(spec.share) >= set(DEFAULT_SHARE),
+        f"that it shares {', '.join(spec.share)} alone": not set(spec.share) >= set(DEFAULT_SHARE),
         "the pod's options for the engine": bool(spec.engine_options),
     }
 
@@ -126,7 +126,7 @@ def _left_out_of(member: Member, spec: ContainerSpec, names: Mapping[int, Sequen
     ]
     waits = container.wait_strategy()
     return {
-        f"that it starts when {', '.join(needed)} is ready": bool(needed),
+        f"that it starts when {', '.join(dict.fromkeys(needed))} is ready": bool(needed),
         f"what it waits for: {waits.describe() if waits else ''}": waits is not None and not member.init,
         f"the files copied to {', '.join(copied)}": bool(copied),
         f"the variable {', '.join(variables)}": bool(variables),
