@@ -173,6 +173,7 @@ def test_name_and_labels(make_pod: MakePod, where: Engine, unique: str) -> None:
             assert (info.name, info.labels["podjig-test"]) == (unique, unique)
         else:
             container = where.inspect_container(pod.id)
+            assert container.raw["Config"]["Timeout"] > 0, "the engine would never end the container that stands in"
             assert (container.name, container.labels["podjig-test"]) == (unique, unique)
 
 
