@@ -15,7 +15,9 @@ from pod.conftest import MakePod, box, server
 from podjig import GenericContainer, LogMessageWaitStrategy, Pod, RedisContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import ContainerExited, ImageNotFound, NameInUse, PodjigError, PortInUse
-from podjig.pod.place import Holder, NativePod, Place
+from podjig.pod.holder import Holder
+from podjig.pod.native_pod import NativePod
+from podjig.pod.place import Place
 from podjig.spec import ContainerSpec
 from podjig.wait.function import FunctionWaitStrategy
 

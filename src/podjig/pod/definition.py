@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podjig.container import GenericContainer
 from podjig.engine.protocol import Engine
@@ -18,6 +19,9 @@ from podjig.spec import LOOPBACK, Limits, NetworkAttachment, PodSpec, size_in_by
 from podjig.spec.hostname import check_hostname
 from podjig.spec.namespace import Namespace
 from podjig.spec.pod import DEFAULT_SHARE
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
@@ -74,6 +78,32 @@ class PodDefinition:
         self._members: list[Member] = []
         for member in members:
             self._append(Member(container=member))
+
+    @classmethod
+    def from_kube_yaml(cls, manifest: str | os.PathLike[str], **fields: Any) -> Self:
+        """Return a pod as a Kubernetes manifest has it, not started.
+
+        Read are one Pod, or one Deployment of one replica, with the ConfigMaps and Secrets of its environment
+        variables and volumes. Ports are published on free ports of 127.0.0.1 unless it names a ``hostPort``; startup
+        and readiness probes become what is waited for.
+
+        Args:
+            manifest: A path; or the YAML text itself, of more than one line.
+            fields: As for :class:`Pod`.
+
+        Raises:
+            DefinitionError: It is malformed, or has fields that are not supported; the message names each.
+        """
+        from podjig.pod.kube.reading import read
+
+        found = read(manifest)
+        given: dict[str, Any] = {"hostname": found.hostname, "labels": found.labels, "share": found.share}
+        pod = cls(**{**given, **fields})
+        for member in found.members:
+            pod._append(member)
+        for container in found.init:
+            pod._append(Member(container=container, init=True))
+        return pod
 
     @property
     def members(self) -> tuple[GenericContainer, ...]:

@@ -1,33 +1,34 @@
-"""Where the members of a pod run: in a native pod, or in the namespaces of a container that stands in for one."""
+"""Where the members of a pod run: what a native pod and what stands in for one have in common."""
 
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
 
-from podjig.cleanup.labels import POD, Kind
-from podjig.cleanup.session import Keep, Session
+from podjig.cleanup.labels import Kind
+from podjig.cleanup.session import Keep
 from podjig.container.definition import ContainerDefinition
 from podjig.container.relay import Relays
 from podjig.engine.parallel import side_by_side
 from podjig.engine.protocol import Engine
 from podjig.engine.values import PublishedPort
-from podjig.errors import CapabilityMissing, ContainerStartError, EngineRequestError
+from podjig.errors import CapabilityMissing, ContainerStartError
 from podjig.network.bridge import steady_bridge
 from podjig.pod.hosts import lead
 from podjig.pod.network_mode import is_made
-from podjig.pod.pause import pause_image
-from podjig.spec import LOOPBACK, ContainerSpec, Limits, PodSpec
-from podjig.spec.namespace import Namespace
+from podjig.spec import LOOPBACK, ContainerSpec, PodSpec
 
 _STARTS_AT_ONCE = 1
 """More starts at a time delay each other, in the engine and in the kernel: the first member, which mostly is the one
 that takes longest to be ready, would begin later. That they become ready side by side is what saves time."""
+
+
+_PATIENCE = 0.05
+"""Seconds that a member waits for those named before it, which may still be pulled."""
 
 
 class Place(ABC):
@@ -204,118 +205,3 @@ class Place(ABC):
         self._check_open()
         hostname = None if "uts" in self._spec.share else spec.hostname
         return replace(spec, ports=(), hostname=hostname, extra_hosts={}, networks=(), network_mode=None)
-
-
-class NativePod(Place):
-    """A pod of the engine's own."""
-
-    kind: ClassVar[Kind] = "pod"
-
-    def __init__(self, engine: Engine, spec: PodSpec, session: Session | None) -> None:
-        """Make it."""
-        if session is not None:
-            spec = replace(spec, labels={**spec.labels, **session.labels("pod")})
-        if not engine.capabilities.infra:
-            spec = replace(spec, infra_image=pause_image(engine, session))
-
-        def create() -> str:
-            return engine.create_pod(spec)
-
-        made = create() if session is None else session.in_room("pod", spec.name, create)
-        super().__init__(engine, made, spec, image=spec.infra_image)
-
-    def place(self, spec: ContainerSpec) -> ContainerSpec:
-        return replace(self._shared(spec), pod=self.id)
-
-    def remove(self, members: Sequence[str]) -> None:  # noqa: ARG002  the engine knows them
-        self._close()
-        self.engine.remove_pod(self.id)
-
-    def _members(self) -> Sequence[str]:
-        return self.engine.inspect_pod(self.id).containers
-
-    def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
-        return self.engine.inspect_pod(self.id).ports
-
-
-class Holder(Place):
-    """A container that does nothing but hold the namespaces, for engines without pods."""
-
-    kind: ClassVar[Kind] = "container"
-
-    def __init__(self, engine: Engine, spec: PodSpec, session: Session | None) -> None:
-        """Make and start it.
-
-        Raises:
-            CapabilityMissing: What only a native pod can do is asked for.
-        """
-        asked = {"userns": spec.userns, "limits": spec.limits if spec.limits != Limits() else None}
-        for what, value in asked.items():
-            if value is not None:
-                raise CapabilityMissing(
-                    f"the engine {engine.info.name} has no pods, so one cannot have {what} of its own",
-                    hint="leave it out, or give it to the members",
-                )
-        holder = ContainerSpec(
-            image=pause_image(engine, session),
-            name=spec.name,
-            hostname=spec.hostname or spec.name,
-            ports=spec.ports,
-            labels=spec.labels,
-            extra_hosts=spec.extra_hosts,
-            networks=spec.networks,
-            network_mode=spec.network_mode,
-            namespaces={"ipc": "shareable"} if "ipc" in spec.share else {},
-            engine_options=spec.engine_options,
-        )
-        if session is not None:
-            holder = session.own(holder)
-
-        def create() -> str:
-            return engine.create_container(holder)
-
-        made = create() if session is None else session.in_room("container", spec.name, create)
-        super().__init__(engine, made, spec, image=holder.image)
-        try:
-            engine.start_container(self.id)
-        except BaseException:
-            engine.remove_container(self.id)
-            raise
-
-    def place(self, spec: ContainerSpec) -> ContainerSpec:
-        join = f"container:{self.id}"
-        namespaces: dict[Namespace, str] = {name: join for name in self._spec.share if name != "net"}
-        return replace(
-            self._shared(spec),
-            network_mode=self._spec.network_mode if self._spec.network_mode == "host" else join,
-            namespaces={**namespaces, **spec.namespaces},
-            labels={**spec.labels, POD: self.id},
-        )
-
-    def remove(self, members: Sequence[str]) -> None:
-        self.end(members)
-        # Engines refuse to remove a container in whose namespaces others run. There may be some of which nobody here
-        # knows the id: a creation that was under way.
-        for wait in (*_AGAIN_AFTER, None):
-            self.end(self._members())
-            try:
-                self.engine.remove_container(self.id)
-            except EngineRequestError:
-                if wait is None:
-                    raise
-                time.sleep(wait)
-            else:
-                return
-
-    def _members(self) -> Sequence[str]:
-        return [found.id for found in self.engine.list_containers(labels={POD: self.id})]
-
-    def _look(self) -> Mapping[str, tuple[PublishedPort, ...]]:
-        return self.engine.inspect_container(self.id).ports
-
-
-_AGAIN_AFTER = (0.05, 0.1, 0.2, 0.5)
-"""Seconds until it is tried again to remove a holder that still has members."""
-
-_PATIENCE = 0.05
-"""Seconds that a member waits for those named before it, which may still be pulled."""

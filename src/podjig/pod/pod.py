@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container import GenericContainer
@@ -18,13 +17,15 @@ from podjig.engine.discovery import current_engine
 from podjig.engine.values import ExecResult
 from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
 from podjig.pod.definition import PodDefinition
+from podjig.pod.holder import Holder
 from podjig.pod.jobs import JOB_TIMEOUT, make_job, refuse_ports, run_init, run_job
 from podjig.pod.keeping import keep_pod, let_go, needs, wanted
 from podjig.pod.names import member_names
-from podjig.pod.place import Holder, NativePod, Place
+from podjig.pod.native_pod import NativePod
+from podjig.pod.place import Place
 from podjig.pod.plan import Member, Needed, check_member, resolved
 from podjig.pod.starting import Start
-from podjig.spec import Limits, seconds
+from podjig.spec import seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -68,32 +69,6 @@ class Pod(PodDefinition, Leaving):
     _session: Session | None = None
     _keep: Keep | None = None
     _pid = 0
-
-    @classmethod
-    def from_kube_yaml(cls, manifest: str | os.PathLike[str], **fields: Any) -> Self:
-        """Return a pod as a Kubernetes manifest has it, not started.
-
-        Read are one Pod, or one Deployment of one replica, with the ConfigMaps and Secrets of its environment
-        variables and volumes. Ports are published on free ports of 127.0.0.1 unless it names a ``hostPort``; startup
-        and readiness probes become what is waited for.
-
-        Args:
-            manifest: A path; or the YAML text itself, of more than one line.
-            fields: As for :class:`Pod`.
-
-        Raises:
-            DefinitionError: It is malformed, or has fields that are not supported; the message names each.
-        """
-        from podjig.pod.kube.reading import read
-
-        found = read(manifest)
-        given: dict[str, Any] = {"hostname": found.hostname, "labels": found.labels, "share": found.share}
-        pod = cls(**{**given, **fields})
-        for member in found.members:
-            pod.add(member.container, depends_on=member.depends_on)
-        for container in found.init:
-            pod.add_init(container)
-        return pod
 
     # What is in it
 
@@ -164,12 +139,6 @@ class Pod(PodDefinition, Leaving):
         members, spec = self._plan()
         host_ports = self._host_ports()
         engine = self._chosen_engine or current_engine()
-        if spec.limits != Limits() and engine.capabilities.pods and not engine.capabilities.limits:
-            warnings.warn(
-                f"the limits of {self} are not in force: the engine drops them on this host (no cgroup controllers "
-                "for users who are not root; cgroup v2 with systemd hands them out)",
-                stacklevel=2,
-            )
         self._session = session_of(engine)
         kind = NativePod if engine.capabilities.pods else Holder
         self._pid = os.getpid()
