@@ -271,17 +271,34 @@ sys.stdin.readline()
 """
 
 
-def test_names_that_an_ended_session_holds_are_free_for_the_next(world: World) -> None:
+NAMED_NETWORK = """
+from podjig import Network
+network = Network("named-net").create()
+print("up", flush=True)
+sys.stdin.readline()
+"""
+
+NAMED_POD = """
+from podjig import Pod
+Pod(sleeper().with_name("named-member"), name="named-pod").start()
+print("up", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("script", [NAMED, NAMED_POD, NAMED_NETWORK], ids=["container", "pod", "network"])
+def test_names_that_an_ended_session_holds_are_free_for_the_next(world: World, script: str) -> None:
     """Its owner and its helper were killed a moment ago, and the same tests run again."""
-    dead, session = world.session(NAMED)
+    dead, session = world.session(script)
     line_of(dead)
     os.kill(world.helpers(session)[0], signal.SIGKILL)
     dead.kill()
     dead.wait()
-    assert len(world.of(session)) == 2
-    again, other = world.session(NAMED)
+    left = len(world.of(session))
+    assert left
+    again, other = world.session(script)
     assert line_of(again) == "up"
-    assert (len(world.of(session)), len(world.of(other))) == (0, 2)
+    assert (len(world.of(session)), len(world.of(other))) == (0, left)
     again.communicate("\n", timeout=60)
     assert world.of(other) == []
 

@@ -10,6 +10,7 @@ from podjig import GenericContainer
 from podjig.container import observer
 from podjig.container.running import Running
 from podjig.engine.protocol import Engine
+from podjig.errors import PodjigError
 
 
 @pytest.fixture
@@ -39,6 +40,24 @@ def test_one_that_is_only_attached_to_does_not_leave(box: GenericContainer, seen
     with box:
         box.clone().attach(box.id).stop()
         assert seen == []
+
+
+def test_the_tests_own_error_is_not_replaced_by_a_failing_removal(
+    box: GenericContainer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OwnError(Exception):
+        pass
+
+    def refuse(self: Engine, id: str) -> None:
+        raise PodjigError("it cannot be removed")
+
+    for error, expected in ((OwnError, OwnError), (None, PodjigError)):
+        with monkeypatch.context() as patched, pytest.raises(expected), box:  # noqa: PT012  the block's end is the test
+            patched.setattr(type(engine), "remove_container", refuse)
+            if error is not None:
+                raise error
+        box.stop()
+    assert not box.started
 
 
 def test_what_is_handed_over_outlives_stop(box: GenericContainer, engine: Engine) -> None:

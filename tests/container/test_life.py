@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -314,3 +315,19 @@ def test_a_failed_start_can_be_repeated() -> None:
         container.start()
     container.start()
     container.stop()
+
+
+def test_a_port_in_the_machines_own_network() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    web = GenericContainer("busybox", command=f"httpd -f -p {port} -h /etc").with_network_mode("host")
+    with web.with_exposed_ports(port):
+        assert web.get_exposed_port(port) == port
+        with urllib.request.urlopen(f"http://localhost:{port}/hostname", timeout=10) as answer:
+            assert answer.status == 200
+        with pytest.raises(PortError, match="is not published"):
+            web.get_exposed_port(port - 1)
+    nowhere = GenericContainer("busybox", command=f"httpd -f -p {port}").with_network_mode("none")
+    with nowhere.with_exposed_ports(port), pytest.raises(PortError, match="network mode 'none' publishes none"):
+        nowhere.get_exposed_port(port)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pod.conftest import MakePod, box, native_also_rootful, server
-from podjig import GenericContainer, Network, Pod, PostgresContainer
+from podjig import GenericContainer, LogMessageWaitStrategy, Network, Pod, PostgresContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import DefinitionError
 from podjig.wait.exec import ExecWaitStrategy
@@ -246,6 +246,11 @@ def test_what_is_not_supported_is_named_all_of_it() -> None:
         (FILES.replace("mountPath: /srv", "mountPath: srv"), "'srv/www' is not absolute"),
         (MANIFEST.replace("token: c2VjcmV0", "token: AP8="), "token is no text, as a variable must be"),
         (one("args: [1]"), "args has 1, which is no text"),
+        (one("env: [{name: PORT, value: 8000}]"), "env[0].value is 8000, which is of the wrong type"),
+        (one("env: [{name: PORT, value: 8000}]"), "put it in quotes"),
+        (one("stdin: true, resources: {limits: {cpu: lots}}"), "limits.cpu is 'lots', no number of processors"),
+        (one("resources: {limits: {cpu: -1}}"), "limits.cpu is -1, no number of processors"),
+        (one("", "  volumes: [{name: v, persistentVolumeClaim: {}}]\n"), "has no claimName"),
         (one("ports: [{containerPort: many}]"), "containerPort is 'many', which is of the wrong type"),
         (one("readinessProbe: {periodSeconds: 1}"), "has none of exec, httpGet and tcpSocket"),
         ("kind: Pod\nspec: {containers: [{name: x}]}\n", "has no image"),
@@ -259,6 +264,39 @@ def test_what_is_wrong_is_told(text: str, said: str) -> None:
     with pytest.raises(DefinitionError) as caught:
         Pod.from_kube_yaml(text)
     assert said in str(caught.value)
+    assert caught.value.hint
+
+
+def test_what_a_manifest_cannot_say_is_told() -> None:
+    db = box("sleep 600", "db").with_tmpfs_mount("/cache", "2m")
+    db.with_kwargs(stop_signal="SIGINT", platform="linux/amd64")
+    web = server(8000, "web").with_init().expose_host_port(9000).waiting_for(LogMessageWaitStrategy("up"))
+    web.with_volume_mapping("data", "/data", "ro")
+    pod = Pod(
+        db, userns="keep-id", memory="64m", networks="net", share=("net",), engine_options={"exit_policy": "stop"}
+    ).add(web, depends_on=[db, "db"])
+    text = pod.to_kube_yaml()
+    told = [line.removeprefix("# Not in this manifest: ") for line in text.splitlines() if line.startswith("#")]
+    assert told == [
+        "the user namespace keep-id",
+        "the limits of the whole pod",
+        "the networks net",
+        "that it shares net alone",
+        "the pod's options for the engine",
+        "db: its stop signal SIGINT",
+        "db: its platform linux/amd64",
+        "web: that it starts when db is ready",
+        "web: what it waits for: 'up' in the log",
+        "web: its init, the first process",
+        "web: its ports of this machine, 9000",
+    ]
+    assert "127.0.0.254" not in text
+    again = Pod.from_kube_yaml(text)
+    tmpfs, volume = (member.spec().mounts[0] for member in again.members)
+    assert (tmpfs.target, tmpfs.size) == ("/cache", 2 << 20)
+    assert (volume.kind, volume.source, volume.read_only) == ("volume", "data", True)
+    assert "# Not in this manifest: the network mode none\n" in Pod(db, network_mode="none").to_kube_yaml()
+    assert yaml.safe_load(Pod(db, network_mode="host").to_kube_yaml())["spec"]["hostNetwork"] is True
 
 
 @pytest.mark.also_rootful
@@ -267,7 +305,7 @@ def test_podman_plays_what_is_written(engine: Engine, unique: str) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     web = GenericContainer("busybox", command=server(8000).spec().command).with_bind_ports(8000, port)
-    web.with_network_aliases("web").with_tmpfs_mount("/cache").with_user("0")
+    web.with_network_aliases("web").with_tmpfs_mount("/cache", "2m").with_user("0")
     pod = Pod(web, box("sleep 600", "side"), name=unique, hostname="kube").add_init(box("true", "first"))
     text = pod.to_kube_yaml()
     podman = ["podman", "--url", engine.info.address]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podjig import GenericContainer, Pod, PostgresContainer, RedisContainer
+from podjig import GenericContainer, Network, Pod, PostgresContainer, RedisContainer
 from podjig.engine.memory import MemoryEngine, Script
 from podjig.errors import AlreadyStartedError, DefinitionError
 from podjig.image.store import resolve
@@ -50,6 +50,15 @@ def test_a_clash_of_host_ports(memory: MemoryEngine) -> None:
     assert "port 8080 of the host" in text
 
 
+def test_ports_in_a_mode_that_publishes_none(memory: MemoryEngine) -> None:
+    text = refused(Pod(box("a").with_exposed_ports(80), RedisContainer("redis:7.4"), network_mode="none"))
+    assert "80/tcp of container a (busybox), 6379/tcp of the container of redis:7.4" in text
+    assert "network_mode 'host'" in text
+    assert "8080" not in refused(Pod(box("a").with_bind_ports(80, 8080), network_mode="host", engine=memory))
+    with Pod(box("a").with_bind_ports(80, 80), network_mode="host", engine=memory) as pod:
+        assert pod.members[0].get_exposed_port(80) == 80
+
+
 def test_the_same_port_on_tcp_and_udp_is_no_clash(memory: MemoryEngine) -> None:
     with Pod(box().with_exposed_ports("53/tcp"), box().with_exposed_ports("53/udp"), engine=memory):
         pass
@@ -66,7 +75,7 @@ def test_a_circle_is_shown(memory: MemoryEngine) -> None:
 
 
 def test_strangers_and_unknown_names(memory: MemoryEngine) -> None:
-    assert "depends on the container of busybox, which is not in the pod" in refused(
+    assert "depends on container b (busybox), which is not in the pod" in refused(
         Pod(engine=memory).add(box("a"), depends_on=[box("b")])
     )
     text = refused(Pod(engine=memory).add(box("a"), depends_on=["nobody"]))
@@ -79,7 +88,7 @@ def test_an_init_container_cannot_be_depended_on(memory: MemoryEngine) -> None:
     assert "not in the pod" in refused(Pod(engine=memory).add_init(init).add(box("main"), depends_on=[init]))
 
 
-@pytest.mark.parametrize("alias", ["under_score", "-dash", "", "a..b", "x" * 64, "ümlaut"])
+@pytest.mark.parametrize("alias", ["under_score", "-dash", "", "a..b", "x" * 64, "ümlaut", "10.0.0.5"])
 def test_an_alias_that_is_no_host_name(memory: MemoryEngine, alias: str) -> None:
     with pytest.raises(DefinitionError, match="is not a host name|alias"):
         Pod(GenericContainer("busybox").with_network_aliases(alias), engine=memory).start()
@@ -118,6 +127,26 @@ def test_namespaces_and_host_name_are_checked() -> None:
         Pod(share=("net", "mnt"))  # type: ignore[arg-type]
     with pytest.raises(DefinitionError, match="host name 'no good'"):
         Pod(hostname="no good")
+
+
+def test_one_value_may_stand_for_several(memory: MemoryEngine) -> None:
+    first, second, third = box("db"), box("cache"), box("web")
+    with Pod(first, engine=memory).add(second, depends_on=first).add(third, depends_on="db"):
+        assert len(memory.list_containers()) == 3
+    assert Pod(networks="net")._spec.networks == Pod(networks=["net"])._spec.networks
+    with Network(engine=memory) as network:
+        assert [one.name for one in Pod(networks=network)._spec.networks] == [network.name]
+    with pytest.raises(DefinitionError, match="neither a network nor"):
+        Pod(networks=5)
+
+
+def test_names_of_pods_and_members_are_checked(memory: MemoryEngine) -> None:
+    for name in ("no good", "", "-x", "a/b", 5):
+        with pytest.raises(DefinitionError, match="pod name .* is malformed"):
+            Pod(name=name)  # type: ignore[arg-type]
+    assert "both called 'jig'" in refused(Pod(box("a").with_name("jig"), name="jig", engine=memory))
+    with pytest.raises(DefinitionError, match="both networks and the network mode 'none'"):
+        Pod(networks=["net"], network_mode="none")
 
 
 def test_the_refused_can_be_mended(memory: MemoryEngine) -> None:

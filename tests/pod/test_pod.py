@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 
 from pod.conftest import MakePod, box, server
-from podjig import GenericContainer, LogMessageWaitStrategy, PostgresContainer, RedisContainer
+from podjig import GenericContainer, LogMessageWaitStrategy, PortWaitStrategy, PostgresContainer, RedisContainer
 from podjig.engine.protocol import Engine
 from podjig.errors import (
     AlreadyStartedError,
@@ -54,6 +55,52 @@ def test_services_answer_the_host_and_each_other(make_pod: MakePod) -> None:
     assert not any(member.started for member in (postgres, redis, app))
 
 
+def test_a_member_does_not_answer_for_another(make_pod: MakePod) -> None:
+    one, other = server(8000), server(8001)
+    with make_pod(one, other):
+        with pytest.raises(PortError, match=r"port 8001/tcp .* is not published \(published: 8000/tcp\)") as caught:
+            one.get_exposed_port(8001)
+        assert "another member's" in caught.value.hint
+        assert other.get_exposed_port(8001)
+
+
+class Configured(GenericContainer):
+    """Completes its definition only when it is used."""
+
+    def _configure(self) -> None:
+        self.with_exposed_ports(8000).with_network_aliases("configured").with_command("httpd -f -p 8000")
+
+
+class ConfiguredJob(GenericContainer):
+    """The same for a job."""
+
+    def _configure(self) -> None:
+        self.with_env("SET", "late").with_exposed_ports(*([8001] if "PORT" in self._env else []))
+
+
+def test_what_a_subclass_configures_counts(make_pod: MakePod) -> None:
+    web = Configured("busybox")
+    pod = make_pod(web)
+    manifest = pod.to_kube_yaml()
+    assert "containerPort: 8000" in manifest
+    assert "name: configured" in manifest
+    with pod:
+        assert web.get_exposed_port(8000)
+        assert pod.run("busybox", "nc -w 2 configured 8000").exit_code == 0
+        assert b"SET=late" in pod.run(ConfiguredJob("busybox"), "env").stdout
+        for come in (pod.add, pod.run):
+            with pytest.raises(PortError, match="8001/tcp"):
+                come(ConfiguredJob("busybox").with_env("PORT", "1"))
+
+
+def test_a_name_that_is_no_host_name_is_no_obstacle(make_pod: MakePod, unique: str) -> None:
+    member = box("sleep 600", "db").with_name(unique.replace("-", "_"))
+    with make_pod(member, box()) as pod:
+        assert pod.run("busybox", "nslookup db").exit_code is not None
+        assert hosts(member)["db"] == "127.0.0.1"
+        assert pod.member("db") is member
+
+
 def test_a_stopped_pod_starts_again(make_pod: MakePod) -> None:
     web = server(8000)
     pod = make_pod(web)
@@ -85,9 +132,7 @@ def test_published_ports_listen_on_loopback_only_also_udp(make_pod: MakePod) -> 
 
 
 def test_a_chosen_host_port_is_kept(make_pod: MakePod) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     web = box("exec httpd -f -p 80").with_bind_ports(80, port)
     with make_pod(web):
         assert web.get_exposed_port(80) == port
@@ -128,24 +173,97 @@ def test_name_and_labels(make_pod: MakePod, where: Engine, unique: str) -> None:
             assert (info.name, info.labels["podjig-test"]) == (unique, unique)
         else:
             container = where.inspect_container(pod.id)
+            assert container.raw["Config"]["Timeout"] > 0, "the engine would never end the container that stands in"
             assert (container.name, container.labels["podjig-test"]) == (unique, unique)
 
 
-def test_userns_and_limits_where_the_engine_has_them(make_pod: MakePod, place: str) -> None:
-    pods = make_pod(box(), userns="host"), make_pod(box(), memory="100m", cpus=1)
-    for pod in pods:
-        if place == "native":
-            with pod:
-                assert pod.members[0].status == "running"
-        else:
-            with pytest.raises(CapabilityMissing, match="userns|limits"):
-                pod.start()
+def test_limits_are_in_force_or_a_warning_says_that_they_are_not(make_pod: MakePod, place: str, where: Engine) -> None:
+    pod = make_pod(box(), memory="100m", cpus=1)
+    if place == "holder":
+        with pytest.raises(CapabilityMissing, match="limits"):
+            pod.start()
+    elif where.capabilities.limits:
+        with pod:
+            assert memory_limit(pod.members[0]) == 100 << 20
+    else:
+        with pytest.warns(UserWarning, match="the limits of pod .* are not in force"):
+            pod.start()
 
 
-def test_extra_hosts_of_members_are_shared(make_pod: MakePod) -> None:
-    first, second = box().with_extra_host("elsewhere", "192.0.2.7"), box()
-    with make_pod(first, second):
-        assert b"192.0.2.7" in second.exec("grep elsewhere /etc/hosts").stdout
+def memory_limit(container: GenericContainer) -> int:
+    """The least of the limits on the way from a container's control group up."""
+    group = Path(f"/proc/{container.inspect().state.pid}/cgroup").read_text().splitlines()
+    by_controller = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in group}
+    legacy = "memory" in by_controller
+    root = Path("/sys/fs/cgroup/memory" if legacy else "/sys/fs/cgroup")
+    path = root / by_controller["memory" if legacy else ""].lstrip("/")
+    files = [up / ("memory.limit_in_bytes" if legacy else "memory.max") for up in (path, *path.parents)]
+    return min(int(text) for file in files if file.is_file() and (text := file.read_text().strip()) != "max")
+
+
+def test_user_namespaces(make_pod: MakePod, place: str, where: Engine) -> None:
+    pod = make_pod(box(), userns="keep-id" if where.info.rootless else "host")
+    if place == "holder":
+        with pytest.raises(CapabilityMissing, match="userns"):
+            pod.start()
+        return
+    with pod:
+        assert int(pod.members[0].exec("id -u").stdout) == os.getuid()
+
+
+@pytest.mark.parametrize("mode", [None, "none", "host"])
+def test_names_and_extra_hosts_are_shared_in_every_network_mode(make_pod: MakePod, mode: str | None) -> None:
+    first, second = box("sleep 600", "one").with_extra_host("elsewhere", "192.0.2.7"), box("sleep 600", "two")
+    late = box("sleep 600", "late").with_extra_host("beyond", "192.0.2.8")
+    with make_pod(first, second, network_mode=mode) as pod:
+        pod.add(late)
+        if mode is not None:  # then each has a file of its own, written anew
+            second.restart(timeout=0)
+        wanted = {"one": "127.0.0.1", "two": "127.0.0.1", "late": "127.0.0.1"}
+        wanted |= {"elsewhere": "192.0.2.7", "beyond": "192.0.2.8"}
+        for member in pod.members:
+            assert {name: found for name, found in hosts(member).items() if name in wanted} == wanted
+        job = box("cat /etc/hosts").with_extra_host("for-the-job", "192.0.2.9")
+        assert b"192.0.2.9\tfor-the-job" in pod.run(job).stdout
+        for name, address in (("elsewhere", "192.0.2.10"), ("beyond", "192.0.2.11")):
+            with pytest.raises(DefinitionError, match=address):
+                pod.add(box().with_extra_host(name, address))
+            with pytest.raises(DefinitionError, match=address):
+                pod.run(box("true").with_extra_host(name, address))
+
+
+def test_a_pod_in_the_machines_own_network(make_pod: MakePod) -> None:
+    redis, postgres = (
+        RedisContainer("redis:7.4").with_port(free_port()),
+        PostgresContainer("postgres:16").with_port(free_port()),
+    )
+    with make_pod(redis, postgres, network_mode="host") as pod:
+        assert redis.get_exposed_port(redis.port) == redis.port
+        with redis.get_client() as client:
+            assert client.ping()
+        with psycopg.connect(postgres.get_connection_url(driver=None)) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        assert pod.run("redis:7.4", f"redis-cli -h redis -p {redis.port} ping").stdout == b"PONG\n"
+
+
+def test_a_pod_without_a_network(make_pod: MakePod) -> None:
+    web = box("mkdir /w; echo hello > /w/index.html; exec httpd -f -p 8000 -h /w", "web")
+    web.waiting_for(PortWaitStrategy(8000))
+    with make_pod(web, network_mode="none") as pod:
+        assert pod.run("busybox", "wget -qO- http://web:8000").stdout == b"hello\n"
+        assert b"eth0" not in web.exec("ip link").stdout
+
+
+def hosts(container: GenericContainer) -> dict[str, str]:
+    lines = [line.split() for line in container.exec("cat /etc/hosts").stdout.decode().splitlines()]
+    return {name: words[0] for words in reversed(lines) for name in words[1:]}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def test_init_containers_run_first_in_order(make_pod: MakePod, tmp_path: Path) -> None:
@@ -186,11 +304,14 @@ def test_jobs_give_exit_code_and_output(make_pod: MakePod, tmp_path: Path) -> No
         assert not job.started
         with pytest.raises(ContainerStartError, match="no-such-program"):
             pod.run("busybox", "no-such-program")
-        with pytest.raises(WaitTimeout, match="not ready after") as caught:
+        with pytest.raises(WaitTimeout, match=r"job of busybox did not end within 0.5 s.*\n.*timeout=") as caught:
             pod.run("busybox", ["sh", "-c", "echo busy; sleep 600"], timeout=0.5)
         assert "busy" in caught.value.logs
         with pytest.raises(PortError, match="8001/tcp"):
             pod.run(GenericContainer("busybox").with_exposed_ports(8001), "true")
+        for job in (box().with_network("other"), box().with_network_mode("none"), box().with_hostname("own")):
+            with pytest.raises(DefinitionError, match="members share the pod's"):
+                pod.run(job)
     with pytest.raises(NotStartedError):
         pod.run("busybox", "true")
 

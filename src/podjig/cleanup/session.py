@@ -190,6 +190,24 @@ class Session:
             if keep is None:
                 self.opened("volume", name)
 
+    def in_room(self, kind: Kind, name: str | None, create: Callable[[], str]) -> str:
+        """Return what ``create`` returns; where an ended session has left something under the name, that goes first.
+
+        Args:
+            kind: What it makes.
+            name: Its name; ``None`` where the engine chooses one.
+            create: Makes it, and returns its id.
+
+        Raises:
+            NameInUse: Somebody else's has the name.
+        """
+        try:
+            return create()
+        except NameInUse:
+            if name is None or not self.make_room(kind, name):
+                raise
+            return create()
+
     def make_room(self, kind: Kind, name: str) -> bool:
         """Remove what an ended session has left under a name; whether it is worth another try then."""
         from podjig.cleanup.libpod import LibpodClient

@@ -9,9 +9,9 @@ from podjig import config
 from podjig.container.addresses import Addresses
 from podjig.container.faults import FaultMethods
 from podjig.container.files import copy_in
-from podjig.container.relay import open_relays
+from podjig.container.relay import Relays
 from podjig.engine.protocol import Engine
-from podjig.errors import ImageNotFound, NameInUse
+from podjig.errors import ImageNotFound
 from podjig.image.store import ensure_image
 from podjig.network.bridge import steady_bridge
 from podjig.spec import ContainerSpec
@@ -28,12 +28,7 @@ class CreationMethods(FaultMethods):
             if session is None:
                 return engine.create_container(spec)
             owned = session.own(spec, keep=self._keep if self._place is None else None)  # a pod is kept as one
-            try:
-                return engine.create_container(owned)
-            except NameInUse:
-                if not session.make_room("container", spec.name or ""):
-                    raise
-                return engine.create_container(owned)
+            return session.in_room("container", spec.name, lambda: engine.create_container(owned))
 
         # The image is mostly there, and asking first costs a quick start a tenth of its time. Where named volumes are
         # made with the container, it is asked for first all the same: they are not to be left over if it is missing.
@@ -49,30 +44,33 @@ class CreationMethods(FaultMethods):
     def _launch(self) -> None:
         """Start the program of what is created."""
         first = self._restarted_at is None
+        if self._place is None and self._host_ports:
+            self._relays = Relays(self._host_ports)
+        network = self._place or self._relays
         with nullcontext() if self._place is None else self._place.turn(self):
-            if self._host_ports and first:
+            lacking = network is not None and network.lacking
+            if network is not None and lacking and first:
                 self.engine.init_container(self.id)  # what the program looks for at its start is to be there
-                self._relays = open_relays(self.engine, self.id, self._host_ports)
+                network.set_up(self.engine, self.id)
             self.engine.start_container(self.id)
-        if self._host_ports and not first:
+        if network is not None and lacking and not first:
             # Not prepared: the engine still clears up after the run before, and would end what waits for its start.
-            self._relays = open_relays(self.engine, self.id, self._host_ports)
-        for network in self._networks if self._place is None else ():
-            steady_bridge(self.engine, network)
+            network.set_up(self.engine, self.id)
+        for name in self._networks if self._place is None else ():
+            steady_bridge(self.engine, name)
 
     def _close_relays(self) -> None:
         relays, self._relays = self._relays, None
-        for relay in relays or ():
-            relay.close()
+        if relays is not None:
+            relays.close()
 
     def _write_addresses(self) -> None:
         if not self._address_files:
             return
-        published = self.engine.inspect_container(self.id).ports if self._place is None else self._place.published()
         found = Addresses(
             host=self.get_container_host_ip(),
             name=self._found_as(),
-            ports={key: where[0].host for key, where in published.items() if where},
+            ports={key: where[0].host for key, where in self._published().items() if where},
         )
         for render, destination, mode in self._address_files:
             content = render(found)

@@ -7,7 +7,6 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from podjig.cleanup.folders import folders
@@ -16,6 +15,7 @@ from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container.creation import CreationMethods
 from podjig.container.definition import KEEP
 from podjig.container.files import copy_in
+from podjig.container.leaving import Leaving
 from podjig.container.observer import How, Startup, observers, tell, tell_leaving
 from podjig.container.placement import Placement
 from podjig.container.running import NONE_YET
@@ -25,6 +25,7 @@ from podjig.errors import (
     AlreadyStartedError,
     ContainerError,
     ContainerExited,
+    ContainerStartError,
     PodjigError,
     PortInUse,
     ResourceNotFound,
@@ -40,7 +41,7 @@ _TRIES = 3
 """How often the engine may choose ports."""
 
 
-class LifeMethods(CreationMethods):
+class LifeMethods(CreationMethods, Leaving):
     """From its start to its end."""
 
     def start(self) -> Self:
@@ -57,7 +58,7 @@ class LifeMethods(CreationMethods):
         """
         if not configured:
             self._check_not_started()
-            self._configure()
+            self._complete()
         began = time.perf_counter()
         spec = self.spec() if place is None else place.place(self.spec())
         if lifetime is not None and spec.lifetime is None:
@@ -67,11 +68,14 @@ class LifeMethods(CreationMethods):
         session = session_of(engine)
         self._engine, self._session, self._info = engine, session, None
         self._pid = os.getpid()
+        self._begun = mine = object()
         try:
-            self._bring_up(engine, spec, session)
+            self._bring_up(engine, spec, session, mine)
             self._wait()
+            self._check_begun(mine)
         except BaseException as error:
-            self._abandon(error)
+            if self._begun is mine:  # else what it has made is gone, and there may be another
+                self._abandon(error)
             raise
         if session is not None and self._keep is not None and place is None:
             session.keep("container", self.id, self._keep, uses=[("network", network) for network in self._networks])
@@ -94,7 +98,7 @@ class LifeMethods(CreationMethods):
             ContainerExited: It does not run.
         """
         self._check_not_started()
-        self._configure()
+        self._complete()
         began = time.perf_counter()
         engine = engine or self._chosen_engine or current_engine()
         try:
@@ -208,20 +212,31 @@ class LifeMethods(CreationMethods):
     def __enter__(self) -> Self:
         return self if self._borrowed else self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._keep is None:
-            self.stop()
-        else:
-            self._forget()
-
     # For subclasses
 
     def _configure(self) -> None:
-        """Complete the definition just before it is used. For subclasses."""
+        """Complete the definition just before it is used. For subclasses; called once a start."""
 
-    def _bring_up(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> None:
+    def _complete(self) -> None:
+        """Call :meth:`_configure`, unless that was done for this start."""
+        if not self._configured:
+            self._configure()
+            self._configured = True
+
+    def _completed(self) -> Self:
+        """Return it, or where it is not complete yet a copy that is."""
+        if self._configured or self._id is not None:
+            return self
+        twin = self.clone()
+        twin._complete()  # noqa: SLF001  ours
+        return twin
+
+    def _check_begun(self, mine: object) -> None:
+        """Refuse to go on with a start that was given up meanwhile: another may have begun."""
+        if self._begun is not mine:
+            raise ContainerStartError(f"the start of {self.description} was given up meanwhile")
+
+    def _bring_up(self, engine: Engine, spec: ContainerSpec, session: Session | None, mine: object) -> None:
         """Create it and start its program.
 
         Anew, where another process took a port between the moments in which the engine chose it and listened on it.
@@ -229,12 +244,13 @@ class LifeMethods(CreationMethods):
         chosen = self._place is None and all(port.host is None for port in spec.ports)
         for _ in range(_TRIES - 1 if chosen else 0):
             try:
-                self._create_and_launch(engine, spec, session)
+                self._create_and_launch(engine, spec, session, mine)
             except PortInUse:
+                self._check_begun(mine)
                 self._discard(engine, session)
             else:
                 return
-        self._create_and_launch(engine, spec, session)
+        self._create_and_launch(engine, spec, session, mine)
 
     def _discard(self, engine: Engine, session: Session | None) -> None:
         """Remove what was created, and be as before."""
@@ -245,15 +261,21 @@ class LifeMethods(CreationMethods):
                 session.closed("container", self._id)
         self._id = self._info = None
 
-    def _create_and_launch(self, engine: Engine, spec: ContainerSpec, session: Session | None) -> None:
+    def _create_and_launch(self, engine: Engine, spec: ContainerSpec, session: Session | None, mine: object) -> None:
         with nullcontext() if session is None else session.making():
-            self._id = made = self._create(engine, spec, session)
+            made = self._create(engine, spec, session)
+            if self._begun is not mine:
+                engine.remove_container(made)
+                self._check_begun(mine)
+            self._id = made
             if session is not None and (self._keep is None or self._place is not None):
                 session.opened("container", made, self._forget)
         for source, destination, mode in self._copies:
             copy_in(engine, made, source, destination, mode)
-        self._write_addresses()
-        self._launch()
+        for step in (self._write_addresses, self._launch):
+            self._check_begun(mine)
+            step()
+        self._check_begun(mine)
 
     def _check_not_started(self) -> None:
         if self._id is not None:
@@ -287,6 +309,9 @@ class LifeMethods(CreationMethods):
             if isinstance(error, PodjigError):
                 error.message += f"\n  and it could not be removed: {second.message}"
             self._forget()
+
+    def _is_kept(self) -> bool:
+        return self._keep is not None
 
     def _forget(self) -> None:
         """Be as before the start: what there was is removed, or left to those who clean up."""

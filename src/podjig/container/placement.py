@@ -31,6 +31,13 @@ class Placement(Protocol):
     def turn(self, container: ContainerDefinition) -> AbstractContextManager[object]:
         """Enter to let the engine start ``container`` there; others wait, where that makes all of them faster."""
 
+    @property
+    def lacking(self) -> bool:
+        """Whether something that programs there look for at their start is still to be set up."""
+
+    def set_up(self, engine: Engine, id: str) -> None:
+        """Set that up, from inside a container there that is prepared, or runs."""
+
     def keep(self, keep: Keep) -> None:
         """Keep it with all that runs there."""
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from podjig.engine.protocol import Engine
 from podjig.errors import CapabilityMissing, PortInUse
@@ -24,6 +24,7 @@ HOST_INSIDE = "127.0.0.254"
 HOST_NAMES = ("host.containers.internal", "host.docker.internal")
 """The names of that address: Podman's, and Docker's."""
 
+_LAST_PORT = 65535
 _CHUNK = 1 << 16
 _CONNECT = 10.0  # seconds until a server of this machine must have taken a connection
 
@@ -42,25 +43,63 @@ channel.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i",
 """
 
 
-def open_relays(engine: Engine, id: str, ports: Mapping[int, int]) -> tuple[Relay, ...]:
-    """Return a relay for each port inside a container -> port of this machine.
+def another_port(port: int) -> int:
+    """Return a port to use in place of one, for hints."""
+    return port + 10000 if port + 10000 <= _LAST_PORT else port - 10000
 
-    Raises:
-        PortInUse: Something inside listens on one of the ports.
-        CapabilityMissing: The container's network cannot be entered from here.
+
+class Relays:
+    """The servers of this machine that are reached from inside one network.
+
+    Args:
+        ports: Port inside -> port of this machine.
     """
-    pid = first_process(engine, id, what="expose ports of this machine to the container")
-    if shares_our_network(pid):
-        return ()  # it has this machine's own loopback
-    relays: list[Relay] = []
-    try:
-        for inside, port in ports.items():
-            relays.append(Relay(pid, port, inside=inside))
-    except BaseException:
-        for relay in relays:
-            relay.close()
-        raise
-    return tuple(relays)
+
+    def __init__(self, ports: Mapping[int, int]) -> None:
+        self._ports = dict(ports)
+        self._open: dict[int, Relay] = {}
+        self._closed = False
+        self._mutex = threading.Lock()
+
+    @property
+    def lacking(self) -> bool:
+        """Whether some are still to be opened."""
+        return self._ports.keys() != self._open.keys()
+
+    def add(self, ports: Mapping[int, int]) -> list[int]:
+        """Have further ones opened by the next :meth:`set_up`, and return their ports inside, without known ones."""
+        with self._mutex:
+            new = [inside for inside in ports if inside not in self._ports]
+            self._ports.update(ports)
+        return new
+
+    def set_up(self, engine: Engine, id: str) -> None:
+        """Open those that are not yet, in the network of a container.
+
+        Raises:
+            PortInUse: Something inside listens on one of the ports.
+            CapabilityMissing: The container's network cannot be entered from here.
+        """
+        pid = first_process(engine, id, what="expose ports of this machine to the container")
+        with self._mutex:
+            if shares_our_network(pid):
+                self._ports.clear()  # it has this machine's own loopback
+            for inside, port in self._ports.items():
+                if inside not in self._open and not self._closed:
+                    self._open[inside] = Relay(pid, port, inside=inside)
+
+    def take(self, inside: Iterable[int]) -> None:
+        """End some, with all their connections."""
+        with self._mutex:
+            for port in inside:
+                self._ports.pop(port, None)
+                if port in self._open:
+                    self._open.pop(port).close()
+
+    def close(self) -> None:
+        """End all, with all their connections, for good."""
+        self._closed = True
+        self.take(list(self._ports))
 
 
 class Relay:
@@ -147,7 +186,7 @@ def _listen(pid: int, port: int) -> socket.socket:
             if "port in use" in error.message:
                 raise PortInUse(
                     f"cannot {what}: a program inside listens on that port",
-                    hint=f"choose another for the inside: expose_host_port({port}, inside={port + 10000 & 0xFFFF})",
+                    hint=f"choose another for the inside: expose_host_port({port}, inside={another_port(port)})",
                 ) from None
             raise
         except subprocess.TimeoutExpired:

@@ -57,7 +57,7 @@ class ReuseMethods(LifeMethods, SharingMethods):
         if self._reuse is None and not defaults.reuse:
             return super().start()
         self._check_not_started()
-        self._configure()
+        self._complete()
         began = time.perf_counter()
         note = self._start_for_reuse(config.current()[config.REUSE] if self._reuse is None else self._reuse)
         self._tell("started" if note else "reused", time.perf_counter() - began, note)
@@ -130,7 +130,7 @@ class ReuseMethods(LifeMethods, SharingMethods):
             ContainerError: There is none.
         """
         self._check_not_started()
-        self._configure()
+        self._complete()
         began = time.perf_counter()
         record = reuse.read(key)
         if record is None or not record.runs:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from podjig import config
 from podjig.container.definition import ContainerDefinition
 from podjig.container.placement import Placement
-from podjig.container.relay import Relay
+from podjig.container.relay import Relays
 from podjig.engine.discovery import current_engine
 from podjig.engine.protocol import Engine
-from podjig.engine.values import ContainerInfo
+from podjig.engine.values import ContainerInfo, PublishedPort
 from podjig.errors import NotStartedError, PortError
 from podjig.network.fault import Fault
-from podjig.spec import Port
+from podjig.spec import LOOPBACK, Port
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,6 +38,8 @@ NONE_YET: dict[str, Any] = {
     "_engine": None,
     "_session": None,
     "_id": None,
+    "_begun": None,
+    "_configured": False,
     "_info": None,
     "_place": None,
     "_relays": None,
@@ -58,9 +60,11 @@ class Running(ContainerDefinition):
     _engine: Engine | None
     _session: Session | None
     _id: str | None
+    _begun: object | None
+    _configured: bool
     _info: ContainerInfo | None
     _place: Placement | None
-    _relays: tuple[Relay, ...] | None
+    _relays: Relays | None
     _frozen: Fault | None
     _restarted_at: float | None
     _borrowed: bool
@@ -110,6 +114,11 @@ class Running(ContainerDefinition):
         return tuple(self._network_aliases)
 
     @property
+    def host_ports(self) -> Mapping[int, int]:
+        """The servers of this machine that it reaches: port inside -> port of this machine."""
+        return dict(self._host_ports)
+
+    @property
     def restarted_at(self) -> float | None:
         """When :meth:`restart` last started it, in seconds since the epoch; ``None`` if it never did."""
         return self._restarted_at
@@ -126,8 +135,8 @@ class Running(ContainerDefinition):
 
     @property
     def description(self) -> str:
-        """Its image, and its name or the beginning of its id, for messages."""
-        which = self._name or (self._id[:12] if self._id else "")
+        """Its image, and its name, its first alias or the beginning of its id, for messages."""
+        which = next(iter([*filter(None, [self._name]), *self._network_aliases]), self._id[:12] if self._id else "")
         return f"container {which} ({self.image})" if which else f"the container of {self.image}"
 
     def inspect(self) -> ContainerInfo:
@@ -154,16 +163,31 @@ class Running(ContainerDefinition):
         wanted = Port.parse(port)
         if self._found is not None and wanted.key in self._found.ports:
             return self._found.ports[wanted.key]
-        place, info = self._place, self._info
-        ports = place.published() if place is not None else (info or self.inspect()).ports
+        ports = self._published()
         published = ports.get(wanted.key)
         if not published:
             known = ", ".join(sorted(key for key, where in ports.items() if where)) or "none"
             raise PortError(
                 f"port {wanted} of {self.description} is not published (published: {known})",
-                hint=f"add with_exposed_ports({port!r}) before it starts",
+                hint=self._how_to_publish(wanted),
             )
         return published[0].host
+
+    def _how_to_publish(self, port: Port) -> str:
+        if self._place is not None and self._place.published().get(port.key):
+            return "that port is another member's: ask that one"
+        if any(port.key == own.key for own in self._all_ports()):
+            return f"network mode {self._fields.get('network_mode')!r} publishes none: use another"
+        return f"add with_exposed_ports({port.container if port.protocol == 'tcp' else port.key!r}) before it starts"
+
+    def _published(self) -> Mapping[str, tuple[PublishedPort, ...]]:
+        """Return where the host publishes its ports."""
+        own = {port.key: port.container for port in self._all_ports()}
+        if self._place is not None:
+            return {key: where for key, where in self._place.published().items() if key in own}
+        if self._fields.get("network_mode") == "host":  # its programs listen on the host's own
+            return {key: (PublishedPort(host_ip=LOOPBACK, host=port),) for key, port in own.items()}
+        return (self._info or self.inspect()).ports
 
     def _spoil(self, what: str) -> None:
         """Before something is done to it that nobody can undo: no later run is to take it up again."""

@@ -268,13 +268,17 @@ class Network:
         spec = self._spec
         if session is not None:
             spec = replace(spec, labels={**spec.labels, **session.labels("network")})
-        for _ in range(_TRIES - 1):
-            try:
-                return engine.create_network(spec)
-            except SubnetInUse:
-                if spec.subnets:
-                    raise
-        return engine.create_network(spec)
+
+        def create() -> str:
+            for _ in range(_TRIES - 1):
+                try:
+                    return engine.create_network(spec)
+                except SubnetInUse:
+                    if spec.subnets:
+                        raise
+            return engine.create_network(spec)
+
+        return create() if session is None else session.in_room("network", spec.name, create)
 
     def _rejoin(self, engine: Engine, container: str, aliases: Sequence[str]) -> None:
         with suppress(ResourceNotFound):  # gone, and the fault with it

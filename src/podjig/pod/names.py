@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from podjig.container import GenericContainer
 from podjig.errors import DefinitionError
 from podjig.image.reference import ImageReference
-from podjig.spec.hostname import LABEL, check_hostname
+from podjig.spec.hostname import LABEL, check_hostname, is_hostname
 
 
 def member_names(members: Sequence[GenericContainer]) -> dict[int, list[str]]:
     """Return the names of each member, by its place in the list: its own name and aliases, else its image's.
 
-    An image's name that several would have is nobody's.
+    An image's name that several would have is nobody's. A container's name that is no host name (``my_db``) is none.
 
     Raises:
-        DefinitionError: A name is not a host name, or two members claim it.
+        DefinitionError: An alias is not a host name, or two members claim it.
     """
     names: dict[int, list[str]] = {}
     owner: dict[str, int] = {}
     for index, member in enumerate(members):
         names[index] = []
-        for name in dict.fromkeys(([member.name] if member.name else []) + list(member.network_aliases)):
-            check_hostname(name)
+        own = [member.name] if member.name and is_hostname(member.name) else []
+        for name in dict.fromkeys([*own, *map(check_hostname, member.network_aliases)]):
             if name in owner:
                 raise DefinitionError(
                     f"two members of the pod claim the name {name!r}: {members[owner[name]].description} "

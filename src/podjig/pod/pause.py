@@ -36,7 +36,7 @@ def pause_image(engine: Engine, session: Session | None) -> str:
     if engine.inspect_image(name) is not None:
         return name
     archive = io.BytesIO()
-    program = _program(platform.machine())
+    program = _program(platform.machine(), pods=engine.capabilities.pods)
     with tarfile.open(fileobj=archive, mode="w") as tar:
         member = tarfile.TarInfo("pause")
         member.size, member.mode = len(program), 0o755
@@ -50,12 +50,13 @@ def pause_image(engine: Engine, session: Session | None) -> str:
     return name
 
 
-def _program(machine: str) -> bytes:
+def _program(machine: str, *, pods: bool) -> bytes:
     """Return a whole ELF executable. Source: the ELF-64 object file format."""
     if machine not in _MACHINES:
         raise CapabilityMissing(
-            f"this engine has no pods, and podjig no stand-in for one on a {machine} processor",
-            hint="use Podman, which has pods",
+            f"this engine {'lacks catatonit, with which pods begin' if pods else 'has no pods'}, and podjig has no "
+            f"stand-in on a {machine} processor",
+            hint="install catatonit on the engine's host" if pods else "use Podman, which has pods",
         )
     number, code = _MACHINES[machine]
     size = _HEADERS + len(code)

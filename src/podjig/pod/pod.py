@@ -6,21 +6,23 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container import GenericContainer
 from podjig.container.definition import KEEP
+from podjig.container.leaving import Leaving
 from podjig.container.observer import tell_leaving
 from podjig.engine.discovery import current_engine
 from podjig.engine.values import ExecResult
 from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
 from podjig.pod.definition import PodDefinition
-from podjig.pod.jobs import JOB_TIMEOUT, refuse_ports, run_init, run_job
+from podjig.pod.holder import Holder
+from podjig.pod.jobs import JOB_TIMEOUT, make_job, refuse_ports, run_init, run_job
 from podjig.pod.keeping import keep_pod, let_go, needs, wanted
 from podjig.pod.names import member_names
-from podjig.pod.place import Holder, NativePod, Place
+from podjig.pod.native_pod import NativePod
+from podjig.pod.place import Place
 from podjig.pod.plan import Member, Needed, check_member, resolved
 from podjig.pod.starting import Start
 from podjig.spec import seconds
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Pod(PodDefinition):
+class Pod(PodDefinition, Leaving):
     """Services that belong together: one network namespace, so they meet on ``localhost``, without DNS or bridge.
 
     On Podman it is a native pod; on an engine without pods, a container whose namespaces the members join. Ports are
@@ -47,18 +49,20 @@ class Pod(PodDefinition):
         hostname: Its members' host name.
         share: The namespaces they share: ``"net"`` always, ``"ipc"``, ``"uts"``, ``"pid"``.
         userns: The engine's user namespace mode, like ``"keep-id"``.
-        networks: Networks to join, or the names of such, instead of the engine's default. Their other members find
-            those of the pod by the same names.
-        network_mode: ``"none"``, ... instead of ``networks``.
-        memory: What the members together may use: bytes, or a size like ``"512m"``. Limits are in force where they
-            are for containers.
+        networks: A network to join, or the name of one, or several, instead of the engine's default. Their other
+            members find those of the pod by the same names.
+        network_mode: ``"host"`` or ``"none"``, instead of ``networks``. In the host's network members listen on this
+            machine's own ports, and ``get_exposed_port(8000)`` is 8000; without one they may have none.
+        memory: What the members together may use: bytes, or a size like ``"512m"``. Where the engine cannot limit on
+            this host, a warning says so.
         cpus: How many processors they together may use.
         labels: Labels.
         engine: The engine to run it on; the discovered one where ``None``.
         engine_options: Further fields of the engine's create request, passed on as they are.
 
     Raises:
-        DefinitionError: A member is none, or is given twice; a name is no host name; a namespace is unknown.
+        DefinitionError: A member is none, or is given twice; a name is malformed; a namespace is unknown; there are
+            both networks and a network mode.
     """
 
     _place: Place | None = None
@@ -66,47 +70,22 @@ class Pod(PodDefinition):
     _keep: Keep | None = None
     _pid = 0
 
-    @classmethod
-    def from_kube_yaml(cls, manifest: str | os.PathLike[str], **fields: Any) -> Self:
-        """Return a pod as a Kubernetes manifest has it, not started.
-
-        Read are one Pod, or one Deployment of one replica, with the ConfigMaps and Secrets of its environment
-        variables and volumes. Ports are published on free ports of 127.0.0.1 unless it names a ``hostPort``; startup
-        and readiness probes become what is waited for.
-
-        Args:
-            manifest: A path; or the YAML text itself, of more than one line.
-            fields: As for :class:`Pod`.
-
-        Raises:
-            DefinitionError: It is malformed, or has fields that are not supported; the message names each.
-        """
-        from podjig.pod.kube.reading import read
-
-        found = read(manifest)
-        given: dict[str, Any] = {"hostname": found.hostname, "labels": found.labels, "share": found.share}
-        pod = cls(**{**given, **fields})
-        for member in found.members:
-            pod.add(member.container, depends_on=member.depends_on)
-        for container in found.init:
-            pod.add_init(container)
-        return pod
-
     # What is in it
 
-    def add(self, container: GenericContainer, *, depends_on: Iterable[Needed] = ()) -> Self:
+    def add(self, container: GenericContainer, *, depends_on: Needed | Iterable[Needed] = ()) -> Self:
         """Add a member. One that comes when the pod is started is started at once, and may have no ports.
 
         Args:
             container: The member, not started.
-            depends_on: Members, or names of members, that must be ready before it starts.
+            depends_on: A member or the name of one, or several, that must be ready before it starts.
 
         Raises:
             DefinitionError: It is a member already, or no container.
             PortError: The pod is started, and the member has a port: a pod's ports are fixed when it starts.
             PodjigError: The pod is started, and the member did not become ready.
         """
-        member = Member(container=container, depends_on=tuple(depends_on))
+        needed = (depends_on,) if isinstance(depends_on, (str, GenericContainer)) else tuple(depends_on)
+        member = Member(container=container, depends_on=needed)
         self._append(member)
         if self._place is not None:
             try:
@@ -158,6 +137,7 @@ class Pod(PodDefinition):
         if self._place is not None:
             raise AlreadyStartedError(f"{self} is started", hint="stop() it first")
         members, spec = self._plan()
+        host_ports = self._host_ports()
         engine = self._chosen_engine or current_engine()
         self._session = session_of(engine)
         kind = NativePod if engine.capabilities.pods else Holder
@@ -167,6 +147,7 @@ class Pod(PodDefinition):
             if self._session is not None:
                 self._session.opened(place.kind, place.id, self._forget)
         place.names, place.on_keep = self._names(), self._keep_all
+        place.relays.add(host_ports)
         try:
             for member in members:
                 if member.init:
@@ -239,19 +220,20 @@ class Pod(PodDefinition):
             PortError: The definition has ports; the pod's are fixed.
             ContainerStartError: It could not be started: unknown program, ...
             WaitTimeout: It did not end in time.
+            ContainerExited: The pod was stopped meanwhile.
         """
-        return run_job(image, command, self._started_place(), env=env, timeout=timeout)
+        place = self._started_place()
+        job = make_job(image, command, env=env)
+        check_member(job, job.spec(), self._spec)
+        refuse_ports(job)
+        opened = place.let_reach(self._hosts(job), self._host_ports(job))
+        try:
+            return run_job(job, place, timeout=timeout)
+        finally:
+            place.relays.take(opened)
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._keep is None:
-            self.stop()
-        else:
-            self._forget()
 
     def __repr__(self) -> str:
         state = f"started {self._place.id[:12]}" if self._place is not None else "not started"
@@ -266,13 +248,18 @@ class Pod(PodDefinition):
 
     def _start_late(self, member: Member, place: Place) -> None:
         container = member.container
+        container._complete()  # noqa: SLF001  what a subclass sets there is checked as well
         names = member_names([one.container for one in self._members])
         resolved(self._members, names)
         check_member(container, container.spec(), self._spec)
         refuse_ports(container)
+        opened = place.let_reach(self._hosts(), self._host_ports())
         place.names = self._names()
-        container._start_at(place)  # noqa: SLF001  a pod is where containers start
-        place.add_names(container.id, place.names[id(container)])
+        try:
+            container._start_at(place)  # noqa: SLF001  a pod is where containers start
+        except BaseException:
+            place.relays.take(opened)
+            raise
         if self._keep is not None and self._session is not None:
             self._session.keep("container", container.id, self._keep, uses=needs(container))
 
@@ -292,6 +279,9 @@ class Pod(PodDefinition):
             if isinstance(error, PodjigError):
                 error.message += f"\n  and the pod could not be removed: {second.message}"
             self._forget()
+
+    def _is_kept(self) -> bool:
+        return self._keep is not None
 
     def _forget(self) -> None:
         """Be as before the start: what there was is removed, or left to those who clean up."""

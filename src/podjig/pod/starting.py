@@ -53,6 +53,7 @@ class Start:
             while self._waiting or self._under_way:
                 self._begin()
                 self._await_one()
+            self._check_ready()
         except BaseException as error:
             if isinstance(error, PodjigError):
                 others = self._states()
@@ -98,9 +99,10 @@ class Start:
             watch = self._ready.get(id(container))
             ended = watch.ended() if watch is not None else None
             if ended is not None:
+                del self._ready[id(container)]
+                how = "was removed" if ended.status == "removed" else f"exited with code {ended.exit_code}"
                 raise ContainerExited(
-                    f"{container.description} was ready and then exited with code {ended.exit_code}, "
-                    "while others were starting",
+                    f"{container.description} was ready and then {how}, while others were starting",
                     hint="its last output below usually says why",
                     logs=log_tail(container),
                     exit_code=ended.exit_code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from podjig.container.definition.fields import Fields
-from podjig.container.relay import HOST_INSIDE, HOST_NAMES
+from podjig.container.relay import HOST_INSIDE, HOST_NAMES, another_port
 from podjig.errors import DefinitionError, PortError
 from podjig.spec import LOOPBACK, Port
 from podjig.spec.hostname import check_hostname
@@ -109,4 +109,16 @@ class NetworkMethods(Fields):
                 f"{self.image} shares a network by {mode!r}, and cannot have ports of this machine of its own",
                 hint="call expose_host_port() of the container whose network it is",
             )
+        listening = {port.container for port in self._ports.values() if port.protocol == "tcp"}
+        for inside, port in self._host_ports.items():
+            if kind == "host" and inside != port:
+                raise PortError(
+                    f"{self.image} shares this machine's network, where the server on port {port} is not on {inside}",
+                    hint="leave out inside=",
+                )
+            if kind != "host" and inside in listening:
+                raise PortError(
+                    f"port {inside} inside {self.image} is to be its own and, by expose_host_port(), this machine's",
+                    hint=f"give the other side another: expose_host_port({port}, inside={another_port(inside)})",
+                )
         return dict.fromkeys(HOST_NAMES, LOOPBACK if kind == "host" else HOST_INSIDE)

@@ -64,7 +64,8 @@ def pod_request(spec: PodSpec) -> dict[str, Any]:
         "name": spec.name,
         "hostname": spec.hostname,
         "labels": dict(spec.labels),
-        "portmappings": [_port(port) for port in spec.ports],
+        # Of a container in the host's network Podman ignores them, of a pod it refuses them.
+        "portmappings": [_port(port) for port in spec.ports if spec.network_mode != "host"],
         "shared_namespaces": list(spec.share),
         "hostadd": [f"{name}:{address}" for name, address in spec.extra_hosts.items()],
         "userns": None if spec.userns is None else _namespace(spec.userns),

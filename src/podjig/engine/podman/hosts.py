@@ -7,13 +7,13 @@ which says that there is no such name. So the members that we start find each ot
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from podjig.engine.files import rewrite
 from podjig.engine.values import ContainerInfo
 from podjig.errors import ResourceNotFound
 
@@ -153,14 +153,6 @@ def _addresses(network: dict[str, object]) -> tuple[str, ...]:
 
 
 def _replace(path: Path, old: Iterable[str], new: Sequence[str]) -> None:
-    """Replace lines of ours, in place: the container has this very file mounted."""
-    file = os.open(path, os.O_RDWR)
-    try:
-        before = os.pread(file, 1 << 20, 0).decode("utf-8", "surrogateescape")
-        ours = {*old, *new}
-        kept = [line for line in before.splitlines() if line not in ours]
-        after = "".join(f"{line}\n" for line in (*kept, *new)).encode("utf-8", "surrogateescape")
-        os.pwrite(file, after, 0)  # in one piece, and shortened afterwards: who reads meanwhile finds every name
-        os.ftruncate(file, len(after))
-    finally:
-        os.close(file)
+    """Replace lines of ours."""
+    ours = {*old, *new}
+    rewrite(path, lambda lines: [*(line for line in lines if line not in ours), *new])

@@ -48,8 +48,9 @@ _HINTS: tuple[tuple[str, str], ...] = (
     (
         r"/dev/net/tun",
         (
-            "this host keeps /dev/net/tun closed: 'chmod 666 /dev/net/tun' as root, or use network mode 'host' or "
-            "'none', or a Pod(..., network_mode='none'), whose members meet on localhost all the same"
+            "this host keeps /dev/net/tun closed: 'chmod 666 /dev/net/tun' as root, or use network mode 'host', for a "
+            "container or a Pod(..., network_mode='host'), where servers listen on this machine's own network; "
+            "without ports, 'none' will do"
         ),
     ),
     (

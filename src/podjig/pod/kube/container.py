@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from podjig.container import GenericContainer
 from podjig.errors import DefinitionError
 from podjig.pod.kube.document import Node
@@ -33,7 +35,8 @@ def read_container(
     """
     name, image = node.text("name"), node.text("image")
     if not name or not image:
-        raise DefinitionError(f"{node.path} has no {'image' if name else 'name'}")
+        missing = "image" if name else "name"
+        raise DefinitionError(f"{node.path} has no {missing}", hint=f"each container needs one: '{missing}: ...'")
     env = read_environment(node, sources)
     container = GenericContainer(image, env=env).with_network_aliases(name)
     if node.has("command"):
@@ -68,7 +71,7 @@ def _ports(node: Node, container: GenericContainer, *, init: bool) -> dict[str, 
         if port.text("hostIP") not in ("", LOOPBACK):
             port.refuse("hostIP", f"ports are published on {LOOPBACK}")
         if number is None:
-            raise DefinitionError(f"{port.path} has no containerPort")
+            raise DefinitionError(f"{port.path} has no containerPort", hint="write '- containerPort: 8000'")
         if protocol not in ("tcp", "udp"):
             port.refuse("protocol", protocol.upper())
         elif not init:
@@ -85,10 +88,25 @@ def _limits(node: Node, container: GenericContainer) -> None:
     if memory := limits.get("memory", (str, int)):
         container.with_memory_limit(binary_size(str(memory)))
     if cpu := limits.get("cpu", (str, int, float)):
-        text = str(cpu)
-        container.with_cpu_limit(float(text[:-1]) / 1000 if text.endswith("m") else float(text))
+        container.with_cpu_limit(_processors(cpu, f"{limits.path}.cpu"))
     limits.done()
     resources.done()
+
+
+def _processors(cpu: str | float, path: str) -> float:
+    """``"250m"`` -> 0.25.
+
+    Raises:
+        DefinitionError: It is no number of processors.
+    """
+    text = str(cpu)
+    try:
+        number = float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise DefinitionError(f"{path} is {cpu!r}, no number of processors", hint="write 2, '0.5' or '250m'")
+    return number
 
 
 def _security(own: Node, pod: Node, container: GenericContainer) -> None:

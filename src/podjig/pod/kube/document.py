@@ -7,6 +7,15 @@ from typing import Any, cast
 
 from podjig.errors import DefinitionError
 
+_HINTS: dict[type, str] = {
+    str: "put it in quotes: YAML takes it for something else than text",
+    int: "write a whole number, without quotes",
+    bool: "write true or false, without quotes",
+    list: "write a list: lines that begin with '- '",
+    dict: "write a mapping: lines like 'key: value'",
+    object: "",
+}
+
 
 class Unsupported:
     """The fields that a manifest has and podjig does not read, by path."""
@@ -44,7 +53,7 @@ class Node:
         if raw is None:
             raw = {}
         if not isinstance(raw, dict):
-            raise DefinitionError(f"{path} is not a mapping, but {raw!r}")
+            raise DefinitionError(f"{path} is not a mapping, but {raw!r}", hint=_HINTS[dict])
         self.path: str = path
         self._raw = cast("dict[str, Any]", raw)
         self._unsupported = unsupported
@@ -59,7 +68,8 @@ class Node:
         self._read.add(key)
         value = self._raw.get(key)
         if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            raise DefinitionError(f"{self._at(key)} is {value!r}, which is of the wrong type")
+            hint = _HINTS[kind[0] if isinstance(kind, tuple) else kind]
+            raise DefinitionError(f"{self._at(key)} is {value!r}, which is of the wrong type", hint=hint)
         return value
 
     def text(self, key: str) -> str:
@@ -80,7 +90,7 @@ class Node:
         values = self.get(key, list) or []
         for value in values:
             if not isinstance(value, str):
-                raise DefinitionError(f"{self._at(key)} has {value!r}, which is no text", hint="put it in quotes")
+                raise DefinitionError(f"{self._at(key)} has {value!r}, which is no text", hint=_HINTS[str])
         return list(values)
 
     def has(self, key: str) -> bool:

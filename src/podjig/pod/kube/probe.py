@@ -54,7 +54,7 @@ def read_probe(probe: Node, container: GenericContainer, names: Mapping[str, int
         action.done()
     probe.done()
     if strategy is None:
-        raise DefinitionError(f"{probe.path} has none of exec, httpGet and tcpSocket")
+        raise DefinitionError(f"{probe.path} has none of exec, httpGet and tcpSocket", hint="give it one of them")
     return strategy
 
 
@@ -62,8 +62,11 @@ def _port(action: Node, names: Mapping[str, int]) -> int:
     port = action.get("port", (int, str))
     if isinstance(port, str):
         if port not in names:
-            raise DefinitionError(f"{action.path}.port is {port!r}, which no port of the container is called")
+            raise DefinitionError(
+                f"{action.path}.port is {port!r}, which no port of the container is called",
+                hint=f"write its number, or one of: {', '.join(filter(None, names)) or 'none has a name'}",
+            )
         return names[port]
     if port is None:
-        raise DefinitionError(f"{action.path} has no port")
+        raise DefinitionError(f"{action.path} has no port", hint="write 'port: 8000'")
     return int(port)

@@ -63,7 +63,10 @@ def read(manifest: str | os.PathLike[str]) -> ReadPod:
     unsupported.check()
     if len(pods) != 1:
         found = ", ".join(pod.path.rstrip(":") for pod in pods) or "none"
-        raise DefinitionError(f"a manifest needs one Pod or Deployment, and this has {len(pods)} ({found})")
+        raise DefinitionError(
+            f"a manifest needs one Pod or Deployment, and this has {len(pods)} ({found})",
+            hint="give one pod at a time: a pod of podjig's is one",
+        )
     pod = _pod(pods[0], sources)
     unsupported.check()
     return pod
@@ -77,13 +80,16 @@ def _documents(manifest: str | os.PathLike[str]) -> list[Any]:
         try:
             text = Path(manifest).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DefinitionError(f"manifest {os.fspath(manifest)!r} cannot be read: {error}") from None
+            raise DefinitionError(
+                f"manifest {os.fspath(manifest)!r} cannot be read: {error}",
+                hint="give the path of a file, or YAML text of more than one line",
+            ) from None
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
-        raise DefinitionError(f"the manifest is not YAML: {error}") from None
+        raise DefinitionError(f"the manifest is not YAML: {error}", hint="mend it at that place") from None
     if not documents:
-        raise DefinitionError("the manifest is empty")
+        raise DefinitionError("the manifest is empty", hint="it needs a Pod or a Deployment")
     return documents
 
 
@@ -132,7 +138,7 @@ def _pod_spec(metadata: Node, spec: Node, sources: Sources) -> ReadPod:
             else:
                 services += 1
     if not services:
-        raise DefinitionError(f"{spec.path} has no containers")
+        raise DefinitionError(f"{spec.path} has no containers", hint="list at least one")
     volumes.mount_shared()
     security.done()
     spec.skip(*_WITHOUT_EFFECT)

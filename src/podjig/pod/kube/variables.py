@@ -103,7 +103,8 @@ def _from(node: Node, sources: Sources) -> str | None:
             value = None if found is None else _text(found, f"{reference.path}: {wanted}")
             if value is None and not reference.get("optional", bool):
                 raise DefinitionError(
-                    f"{reference.path} needs {wanted!r}, which {kind} {reference.text('name')!r} lacks"
+                    f"{reference.path} needs {wanted!r}, which {kind} {reference.text('name')!r} lacks",
+                    hint=f"it has {', '.join(data or {}) or 'nothing'}",
                 )
             reference.done()
     node.done()

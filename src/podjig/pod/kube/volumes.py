@@ -1,4 +1,4 @@
-"""Volumes of a manifest: emptyDir, hostPath, and the files of ConfigMaps and Secrets."""
+"""Volumes of a manifest: emptyDir, hostPath, claims (the engine's volumes), and files of ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Volumes:
 
     def __init__(self, spec: Node, sources: Sources) -> None:
         self._paths: dict[str, str] = {}
+        self._claims: dict[str, tuple[str, bool]] = {}
         self._empty: dict[str, list[tuple[GenericContainer, str, bool]]] = {}
         self._files: dict[str, dict[str, tuple[bytes, int]]] = {}
         self._sizes: dict[str, str | None] = {}
@@ -44,6 +45,12 @@ class Volumes:
                 self._empty[name] = []
                 self._sizes[name] = None if size is None else binary_size(str(size))
                 empty.done()
+            elif volume.has("persistentVolumeClaim"):
+                claim = volume.node("persistentVolumeClaim")
+                self._claims[name] = (claim.text("claimName"), bool(claim.get("readOnly", bool)))
+                if not self._claims[name][0]:
+                    raise DefinitionError(f"{claim.path} has no claimName", hint="name a volume of the engine")
+                claim.done()
             for kind, key, called in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
                 if volume.has(key):
                     self._files[name] = _files(volume.node(key), kind, called, sources)
@@ -58,9 +65,15 @@ class Volumes:
         name, target, path = node.text("name"), node.text("mountPath"), node.text("subPath")
         read_only = bool(node.get("readOnly", bool))
         if name not in self._known:
-            raise DefinitionError(f"{node.path} needs the volume {name!r}, which the pod lacks")
+            raise DefinitionError(
+                f"{node.path} needs the volume {name!r}, which the pod lacks",
+                hint=f"add it to the pod's volumes: {', '.join(sorted(self._known)) or 'it has none'}",
+            )
         if name in self._paths:
             container.with_volume_mapping(os.path.abspath(self._paths[name]), target, "ro" if read_only else "rw")  # noqa: PTH100
+        elif name in self._claims:
+            claim, all_read_only = self._claims[name]
+            container.with_volume_mapping(claim, target, "ro" if read_only or all_read_only else "rw")
         elif name in self._empty:
             self._empty[name].append((container, target, read_only))
         elif name in self._files:
@@ -93,11 +106,16 @@ def _files(node: Node, kind: str, called: str, sources: Sources) -> dict[str, tu
             if key in data:
                 files[item.text("path") or key] = (data[key], bits if own is None else own)
             elif not node.get("optional", bool):
-                raise DefinitionError(f"{item.path} needs {key!r}, which {kind} {node.text(called)!r} lacks")
+                raise DefinitionError(
+                    f"{item.path} needs {key!r}, which {kind} {node.text(called)!r} lacks",
+                    hint=f"it has {', '.join(data) or 'nothing'}",
+                )
             item.done()
     for path in files:
         if path.startswith("/") or ".." in path.split("/"):
-            raise DefinitionError(f"{node.path} has a file {path!r}, which is not below the volume")
+            raise DefinitionError(
+                f"{node.path} has a file {path!r}, which is not below the volume", hint="leave '..' out"
+            )
     node.done()
     return files
 
@@ -105,10 +123,13 @@ def _files(node: Node, kind: str, called: str, sources: Sources) -> dict[str, tu
 def _folder(files: dict[str, tuple[bytes, int]], target: str, path: str, mount: Node) -> Folder:
     """Return what is copied for a mount, by paths from the root."""
     if not target.startswith("/"):
-        raise DefinitionError(f"{mount.path}.mountPath {target!r} is not absolute")
+        raise DefinitionError(f"{mount.path}.mountPath {target!r} is not absolute", hint="begin it with '/'")
     if path:
         if path not in files:
-            raise DefinitionError(f"{mount.path}.subPath is {path!r}, which the volume lacks")
+            raise DefinitionError(
+                f"{mount.path}.subPath is {path!r}, which the volume lacks",
+                hint=f"it has {', '.join(files) or 'nothing'}",
+            )
         return Folder({target.lstrip("/"): files[path]})
     return Folder({f"{target.strip('/')}/{name}": file for name, file in files.items()})
 

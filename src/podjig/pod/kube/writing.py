@@ -7,36 +7,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from podjig.container import GenericContainer
+from podjig.container.relay import HOST_INSIDE
+from podjig.pod.plan import Member
 from podjig.spec import ContainerSpec, Limits, Mount, PodSpec, Port
+from podjig.spec.pod import DEFAULT_SHARE
 
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def manifest(
-    spec: PodSpec,
-    init: Sequence[GenericContainer],
-    members: Sequence[GenericContainer],
-    names: Mapping[int, Sequence[str]],
-) -> str:
+def manifest(spec: PodSpec, members: Sequence[Member], names: Mapping[int, Sequence[str]]) -> str:
     """Return the manifest as YAML; what it cannot say is told in comments at its top.
 
     Args:
         spec: The pod.
-        init: Its init containers.
-        members: Its other members.
+        members: Its members.
         names: The names of each, by its ``id()``.
     """
     import yaml
 
     writer = _Writer(names)
+    writer.tell(_left_out(spec))
     body: dict[str, Any] = {
         "restartPolicy": "Never",
         "hostname": spec.hostname,
         "shareProcessNamespace": True if "pid" in spec.share else None,
+        "hostNetwork": True if spec.network_mode == "host" else None,
         "hostAliases": _aliases(spec.extra_hosts),
-        "initContainers": [writer.container(container, init=True) for container in init],
-        "containers": [writer.container(container) for container in members],
+        "initContainers": [writer.container(member) for member in members if member.init],
+        "containers": [writer.container(member) for member in members if not member.init],
         "volumes": writer.volumes,
     }
     document = {
@@ -45,7 +44,7 @@ def manifest(
         "metadata": _given({"name": spec.name, "labels": dict(spec.labels)}),
         "spec": _given(body),
     }
-    comments = "".join(f"# Not in this manifest: {left}\n" for left in dict.fromkeys(writer.left_out))
+    comments = "".join(f"# Not in this manifest: {left}\n" for left in dict.fromkeys(writer.told))
     return comments + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
@@ -54,14 +53,18 @@ class _Writer:
 
     def __init__(self, names: Mapping[int, Sequence[str]]) -> None:
         self.volumes: list[dict[str, Any]] = []
-        self.left_out: list[str] = []
+        self.told: list[str] = []
         self._names = names
         self._taken: set[str] = set()
 
-    def container(self, container: GenericContainer, *, init: bool = False) -> dict[str, Any]:
-        spec = container.spec()
+    def tell(self, left_out: Mapping[str, bool]) -> None:
+        """Tell what cannot be said, each by whether there is such a thing."""
+        self.told += [text for text, applies in left_out.items() if applies]
+
+    def container(self, member: Member) -> dict[str, Any]:
+        container, spec = member.container, member.container.spec()
         name = self._name([*self._names.get(id(container), ()), "member"][0])
-        self._tell(container, spec, name)
+        self.tell({f"{name}: {what}": applies for what, applies in _left_out_of(member, spec, self._names).items()})
         return _given(
             {
                 "name": name,
@@ -70,7 +73,7 @@ class _Writer:
                 "args": list(spec.command or ()),
                 "workingDir": spec.workdir,
                 "env": [{"name": key, "value": value} for key, value in spec.env.items() if _VARIABLE.fullmatch(key)],
-                "ports": [] if init else [_port(container, port) for port in spec.ports],
+                "ports": [] if member.init else [_port(container, port) for port in spec.ports],
                 "resources": _resources(spec.limits),
                 "securityContext": _security(spec),
                 "volumeMounts": [self._mount(mount) for mount in spec.mounts],
@@ -93,28 +96,52 @@ class _Writer:
         elif mount.kind == "volume":
             source = {"persistentVolumeClaim": {"claimName": mount.source}}
         else:
-            source = {"emptyDir": {"medium": "Memory"}}
+            source = {"emptyDir": _given({"medium": "Memory", "sizeLimit": mount.size and str(mount.size)})}
         known = next((volume for volume in self.volumes if {**volume, "name": ""} == {"name": "", **source}), None)
         if known is None or mount.kind == "tmpfs":  # a tmpfs is one container's own
             known = {"name": f"volume-{len(self.volumes)}", **source}
             self.volumes.append(known)
         return _given({"name": known["name"], "mountPath": mount.target, "readOnly": mount.read_only or None})
 
-    def _tell(self, container: GenericContainer, spec: ContainerSpec, name: str) -> None:
-        copied = [destination for _, destination, _ in (*container._copies, *container._address_files)]  # noqa: SLF001
-        said = {
-            f"{name}: the files copied to {', '.join(copied)}": copied,
-            f"{name}: the variable {', '.join(k for k in spec.env if not _VARIABLE.fullmatch(k))}": any(
-                not _VARIABLE.fullmatch(key) for key in spec.env
-            ),
-            f"{name}: its image's volumes on tmpfs": spec.image_volumes == "tmpfs",
-            f"{name}: its healthcheck": spec.healthcheck is not None,
-            f"{name}: its ulimits": bool(spec.limits.ulimits),
-            f"{name}: the size of its /dev/shm": spec.limits.shm_size is not None,
-            f"{name}: its options for the engine": bool(spec.engine_options),
-            f"{name}: user {spec.user}, who is no number": spec.user is not None and not _numbers(spec.user),
-        }
-        self.left_out += [text for text, applies in said.items() if applies]
+
+def _left_out(spec: PodSpec) -> dict[str, bool]:
+    """Return what a manifest cannot say of a pod: in words -> whether it is there to be said."""
+    return {
+        f"the user namespace {spec.userns}": spec.userns is not None,
+        "the limits of the whole pod": spec.limits != Limits(),
+        f"the networks {', '.join(network.name for network in spec.networks)}": bool(spec.networks),
+        f"the network mode {spec.network_mode}": spec.network_mode not in (None, "host"),
+        f"that it shares {', '.join(spec.share)} alone": not set(spec.share) >= set(DEFAULT_SHARE),
+        "the pod's options for the engine": bool(spec.engine_options),
+    }
+
+
+def _left_out_of(member: Member, spec: ContainerSpec, names: Mapping[int, Sequence[str]]) -> dict[str, bool]:
+    """Return what a manifest cannot say of a member, in the same way."""
+    container = member.container
+    copied = [destination for _, destination, _ in (*container._copies, *container._address_files)]  # noqa: SLF001
+    variables = [key for key in spec.env if not _VARIABLE.fullmatch(key)]
+    needed = [
+        one if isinstance(one, str) else next(iter(names.get(id(one), ())), one.image) for one in member.depends_on
+    ]
+    waits = container.wait_strategy()
+    return {
+        f"that it starts when {', '.join(dict.fromkeys(needed))} is ready": bool(needed),
+        f"what it waits for: {waits.describe() if waits else ''}": waits is not None and not member.init,
+        f"the files copied to {', '.join(copied)}": bool(copied),
+        f"the variable {', '.join(variables)}": bool(variables),
+        "its image's volumes on tmpfs": spec.image_volumes == "tmpfs",
+        "its healthcheck": spec.healthcheck is not None,
+        "its ulimits": bool(spec.limits.ulimits),
+        "its limit of processes": spec.limits.pids is not None,
+        "the size of its /dev/shm": spec.limits.shm_size is not None,
+        f"its stop signal {spec.stop_signal}": spec.stop_signal is not None,
+        f"its platform {spec.platform}": spec.platform is not None,
+        "its init, the first process": spec.init,
+        f"its ports of this machine, {', '.join(map(str, container.host_ports.values()))}": bool(container.host_ports),
+        "its options for the engine": bool(spec.engine_options),
+        f"user {spec.user}, who is no number": spec.user is not None and not _numbers(spec.user),
+    }
 
 
 def _port(container: GenericContainer, port: Port) -> dict[str, Any]:
@@ -131,6 +158,8 @@ def _port(container: GenericContainer, port: Port) -> dict[str, Any]:
 def _aliases(hosts: Mapping[str, str]) -> list[dict[str, Any]]:
     by_address: dict[str, list[str]] = {}
     for name, address in hosts.items():
+        if address == HOST_INSIDE:
+            continue  # this machine, served by a process of ours
         by_address.setdefault(address, []).append(name)
     return [{"ip": address, "hostnames": names} for address, names in by_address.items()]
 
