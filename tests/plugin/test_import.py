@@ -17,8 +17,9 @@ HEAVY = (
 
 
 @pytest.fixture(autouse=True)
-def tests(project: pytest.Pytester) -> None:
+def tests(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that use no container, and what tells which modules they had loaded."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:pytest_postgresql")  # there once benchmarks have run; it loads psycopg
     project.makepyfile("def test_one(tmp_path): pass\nclass TestTwo:\n    def test_two(self): pass")
     project.makeconftest(
         f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_it_takes_part_in_summary_warnings_and_keeping(project: pytest.Pytester,
         assert "left at the end: 1" in shown
     container = re.search(r"podjig clean (\S+)", shown)
     assert container
-    project.run("podjig", "clean", container[1])
+    assert project.run(sys.executable, "-m", "podjig.cli", "clean", container[1]).ret == 0
 
 
 LOGGED = """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from podjig.errors import IsolationError
 from podjig.isolation.postgres.driver import psycopg
+from podjig.isolation.postgres.drop import drop
 from podjig.isolation.postgres.leftovers import look
 
 if TYPE_CHECKING:
@@ -30,18 +31,22 @@ _HINTS = {
 }
 
 
-def clone(connection: Connection[Any], template: str, name: str) -> None:
+def clone(connection: Connection[Any], template: str, name: str, *, again: bool = False) -> None:
     """Make a database that equals a template.
 
     Args:
         connection: An autocommit connection of a superuser to any database but these two.
         template: The database to copy. Nobody may be connected to it.
         name: The new one's name, at most 63 bytes.
+        again: An earlier connection was lost meanwhile, and may have left it behind, half made: it is made anew.
 
     Raises:
-        IsolationError: The server refuses: it says why. Nothing is left.
+        IsolationError: The server refuses: it says why. Nothing is left, unless the connection is lost.
     """
     from psycopg import sql
+
+    if again:
+        drop(connection, name, grace=0)
 
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     if connection.info.server_version >= _STRATEGIES_FROM:

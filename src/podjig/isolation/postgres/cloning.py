@@ -133,7 +133,7 @@ class CloningDatabases(Generic[Item]):
         except IsolationError:
             if self._hold is None or not self._hold.connection.closed:
                 raise
-            self._clone(name)  # something ended our connection; where the server is gone, this says so
+            self._clone(name, again=True)  # something ended our connection; where the server is gone, this says so
         return name
 
     def _enter(self) -> State:
@@ -177,10 +177,10 @@ class CloningDatabases(Generic[Item]):
     def _tell(self, requester: str, left: list[str]) -> None:
         self._found += [Leftover(requester=requester, what=what) for what in left]
 
-    def _clone(self, name: str) -> None:
+    def _clone(self, name: str, *, again: bool = False) -> None:
         connection = self._held().connection
         assert self._template is not None
-        clone(connection, self._template, name)
+        clone(connection, self._template, name, again=again)
 
     def _guard(self) -> Guard:
         held = self._held()

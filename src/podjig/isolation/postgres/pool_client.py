@@ -8,26 +8,20 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from podjig.errors import EngineError, IsolationError
 from podjig.isolation.postgres.broker.hands import HANDS
 from podjig.isolation.postgres.broker.launch import key_of
 from podjig.isolation.postgres.broker.link import Link
-from podjig.isolation.postgres.broker.orphans import hold, mark_kept, pool_name
+from podjig.isolation.postgres.broker.orphans import mark_kept, pool_name
 from podjig.isolation.postgres.capacity import check_capacity
 from podjig.isolation.postgres.clone import clone
 from podjig.isolation.postgres.driver import psycopg
 from podjig.isolation.postgres.drop import drop
-from podjig.isolation.postgres.names import process_token
-from podjig.isolation.postgres.roles import Guard
+from podjig.isolation.postgres.pool_admin import Admin
 from podjig.isolation.postgres.server import APPLICATION, PostgresServer
-from podjig.isolation.postgres.server_state import State
 from podjig.isolation.postgres.warm import Opening, WarmDatabase
 from podjig.isolation.protocol import Leftover
-
-if TYPE_CHECKING:
-    from psycopg import Connection
 
 AHEAD = 2
 """Databases that a process has in advance: while a test uses one, the connection to the next gets ready."""
@@ -63,53 +57,22 @@ class PoolClient:
         self.pid: int = os.getpid()
         self.server = server
         self.template = template
-        self._shared = workers > 1
         self._undoes = undo
+        self._admin = Admin(server, shared=workers > 1)
+        self._conninfo = _conninfo(server)
         self.left: list[Leftover] = []
-        self._admin: Connection[Any] | None = None
         self._link: Link | None = None
-        self._guard: Guard | None = None
-        self._before: dict[str, State] = {}
-        self._after = State([])
-        # The server's state was asked for, not read yet: as a test enters a database, or (empty) as it leaves one.
-        self._asked: str | None = None
-        self._spoken_for: set[str] = set()  # tokens
         self._losses = 0
         self._held: dict[str, WarmDatabase] = {}
         self._next: deque[tuple[str, Opening | None]] = deque()
         self._unused = 0
         self._gave = False
         self._begins = False
-        self._identity: tuple[Any, ...] = ()
-        self._conninfo = _conninfo(server)
         try:
-            check_capacity(self.admin, workers=workers, ours=1 + AHEAD, shared=HANDS)
+            check_capacity(self._admin.connection, workers=workers, ours=1 + AHEAD, shared=HANDS)
         except BaseException:
-            self._disconnect()
+            self._admin.disconnect()
             raise
-
-    @property
-    def admin(self) -> Connection[Any]:
-        """Our own connection to the server, opened again if somebody ended it."""
-        self._read_state()
-        if self._admin is None or self._admin.closed:
-            self._admin = self.server.connect()
-            # What tells this start of this server from all others.
-            row = self._admin.execute(
-                "SELECT system_identifier, pg_postmaster_start_time()::text FROM pg_control_system()"
-            ).fetchone()
-            self._identity = tuple(row or ())
-            tokens, self._spoken_for = self._spoken_for | {process_token()}, set()
-            for token in tokens:
-                self._speak_for(token)
-        return self._admin
-
-    @property
-    def guard(self) -> Guard:
-        """What undoes changes of the whole server. On one that podjig did not start, others may be at work."""
-        if self._guard is None or self._guard.connection is not self.admin:
-            self._guard = Guard(self.admin, undoes=bool(self.server.container), shared=self._shared)
-        return self._guard
 
     def acquire(self) -> WarmDatabase:
         """Return a database.
@@ -124,7 +87,7 @@ class PoolClient:
         name, opening = self._next.popleft() if self._next else (self._make(), None)
         self._held[name] = database = WarmDatabase(self.server, name, opening, on_use=self._use)
         if self._undoes:
-            self._ask_state(name)  # the server answers while the test gets ready
+            self._admin.enter(name)
         self._begins = True
         database.take_over()
         self._ask_for_more()
@@ -132,7 +95,7 @@ class PoolClient:
 
     def _use(self) -> None:
         """Get ready for a test's first step into its database, and let the connection to the next one begin."""
-        self._read_state()
+        self._admin.read_state()
         if self._begins:
             self._begins = False
             self._open_next()
@@ -145,31 +108,6 @@ class PoolClient:
             elif self._unused < _UNUSED:
                 self._next[index] = (name, Opening(f"{self._conninfo} dbname={name}"))
 
-    def _ask_state(self, entering: str = "") -> None:
-        """Ask for the server's state, as of the entry into a database, or of leaving one."""
-        ask = Guard.send_enter if entering else Guard.send_leave
-        try:
-            ask(self.guard)
-        except psycopg().OperationalError:  # a test has ended our connection
-            self._disconnect()
-            ask(self.guard)
-        self._asked = entering
-
-    def _read_state(self) -> None:
-        """Read the server's answer, if that was not done: before it, nothing else can be asked."""
-        asked, self._asked = self._asked, None
-        if asked is None or self._guard is None:
-            return
-        try:
-            state = self._guard.receive()
-        except psycopg().OperationalError:
-            self._disconnect()
-            state = self.guard.enter() if asked else self.guard.read()
-        if asked:
-            self._before[asked] = state
-        else:
-            self._after = state
-
     def _ask_for_more(self) -> None:
         """Ask for the database after the next; it comes while the test runs."""
         if self._link is not None:
@@ -177,13 +115,6 @@ class PoolClient:
                 self._link.want(AHEAD - len(self._next))
             except ConnectionError:
                 self._lose()
-
-    def _disconnect(self) -> None:
-        """Close our connection to the server; the next use opens another."""
-        self._asked = None
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
 
     def release(self, database: WarmDatabase, requester: str, *, keep: bool) -> None:
         """Take a database back."""
@@ -198,14 +129,11 @@ class PoolClient:
                 dropped = True
             self.discard_openings()
 
-        self._read_state()
         if self._undoes:
-            self._ask_state()
-            self._read_state()
-            changed = self._undo(self._before.pop(name), free)
+            changed = self._admin.leave(name, free=free)
             self.left += [Leftover(requester=requester, what=what) for what in changed]
         if keep:
-            mark_kept(self.admin, name, requester)
+            mark_kept(self._admin.connection, name, requester)
         self._held.pop(name, None)
         self._gave = True
         told = self._with_broker(lambda link: link.say("kept" if keep else "give", name=name, requester=requester))
@@ -213,17 +141,9 @@ class PoolClient:
             self._drop(name, requester)
         self._with_broker(self._refill)
 
-    def _undo(self, before: State, free: Callable[[], None]) -> list[str]:
-        """Undo what a test changed on the whole server, though something may end our connection meanwhile."""
-        try:
-            return self.guard.undo(before, self._after, free=free)
-        except psycopg().OperationalError:
-            self._disconnect()
-            return self.guard.undo(before, self._after, free=free)
-
     def _drop(self, name: str, requester: str) -> None:
         """Drop a database here and now."""
-        self.left += [Leftover(requester=requester, what=what) for what in drop(self.admin, name)]
+        self.left += [Leftover(requester=requester, what=what) for what in drop(self._admin.connection, name)]
 
     def discard_openings(self) -> None:
         """Close the connections on their way: they began under settings that are no more."""
@@ -251,10 +171,10 @@ class PoolClient:
         else:
             with suppress(IsolationError):  # the server is gone, and they with it
                 for name in [*self._held, *(name for name, _ in self._next)]:
-                    drop(self.admin, name, grace=0)
+                    drop(self._admin.connection, name, grace=0)
         self._next.clear()
         self._held.clear()
-        self._disconnect()
+        self._admin.disconnect()
 
     # The broker
 
@@ -278,8 +198,7 @@ class PoolClient:
             return
         parameters = {**self.server.parameters(self.server.dbname), "application_name": APPLICATION}
         try:
-            assert self.admin is not None
-            key = key_of(self._identity, sorted(parameters.items()))
+            key = key_of(self._admin.identity, sorted(parameters.items()))
             link = Link(key, server=parameters, template=self.template)
             held = [*self._held, *(name for name, _ in self._next)]
             if held:
@@ -308,15 +227,11 @@ class PoolClient:
 
     def _note(self, link: Link) -> None:
         """Take over what the broker has said."""
-        if link.token and link.token not in self._spoken_for:
-            self._speak_for(link.token)
+        if link.token:
+            self._admin.speak_for(link.token)
         if link.left:
             self.left += link.left
             link.left = []
-
-    def _speak_for(self, token: str) -> None:
-        hold(self.admin, token)
-        self._spoken_for.add(token)
 
     def _refill(self, link: Link) -> None:
         """Take what the broker gave, and ask for more."""
@@ -356,11 +271,11 @@ class PoolClient:
         if self._link is not None:
             self._with_broker(lambda link: link.say("mine", names=[name]))
         try:
-            clone(self.admin, self.template, name)
+            clone(self._admin.connection, self.template, name)
         except IsolationError:
-            if self._admin is None or not self._admin.closed:
+            if not self._admin.is_lost:
                 raise
-            clone(self.admin, self.template, name)
+            clone(self._admin.connection, self.template, name, again=True)
         return name
 
 

@@ -28,6 +28,9 @@ DISK_FULL = "53100"
 
 _CONNECT_TIMEOUT = 10
 
+_TRIES = 3
+"""How often a job is done whose connection is lost: a test may end all connections, more than once."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -114,12 +117,7 @@ class Hands:
         connection: Connection[Any] | None = None
         while (job := self._jobs.get()) is not None:
             try:
-                if connection is None or connection.closed:
-                    connection = self._connect()
-                outcome = _done(connection, job)
-                if outcome.error and connection.closed:  # somebody ended it, or the whole server: once more
-                    connection = self._connect()
-                    outcome = _done(connection, job)
+                connection, outcome = self._attempted(connection, job)
             except psycopg().Error as error:
                 lost = IsolationError(f"the server cannot be reached any more: {str(error).strip()}")
                 outcome = Outcome(job=job, error=lost, gone=True)
@@ -130,6 +128,17 @@ class Hands:
         if connection is not None:
             connection.close()
 
+    def _attempted(self, connection: Connection[Any] | None, job: Job) -> tuple[Connection[Any], Outcome]:
+        """Do a job by a connection, and once more by another where somebody ends that."""
+        attempt = 0
+        while True:
+            if connection is None or connection.closed:
+                connection = self._connect()
+            outcome = _done(connection, job, again=attempt > 0)
+            attempt += 1
+            if attempt == _TRIES or not (outcome.error and connection.closed):
+                return connection, outcome
+
     def _connect(self) -> Connection[Any]:
         made: Connection[Any] = psycopg().connect(
             **{"connect_timeout": _CONNECT_TIMEOUT, **self._parameters}, autocommit=True
@@ -138,15 +147,15 @@ class Hands:
         return made
 
 
-def _done(connection: Connection[Any], job: Job) -> Outcome:
-    """Do a job."""
+def _done(connection: Connection[Any], job: Job, *, again: bool) -> Outcome:
+    """Do a job; ``again`` if a connection was lost in the middle of it."""
     try:
         if job.kind == "sweep":
             drop_orphans(connection)
             return Outcome(job=job)
         if job.kind == "drop":
             return _drop(connection, job)
-        clone(connection, job.template, job.name)
+        clone(connection, job.template, job.name, again=again)
         return Outcome(job=job, size=_size(connection, job.template))
     except IsolationError as error:
         full = getattr(error.__cause__, "sqlstate", None) == DISK_FULL
