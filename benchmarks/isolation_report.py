@@ -44,7 +44,7 @@ class Run:
     """One run of pytest.
 
     Attributes:
-        seconds: From the start of its process to the end.
+        seconds: From the start of its process to the end, without the tests' statements.
         start: From the start of its process to the body of the first test.
         loop: What a test took on average, with its body, without its statements. Neither the first counts, before
             which the server starts, nor the last, after which it is removed.

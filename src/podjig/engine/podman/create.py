@@ -67,6 +67,9 @@ def pod_request(spec: PodSpec) -> dict[str, Any]:
         # Of a container in the host's network Podman ignores them, of a pod it refuses them.
         "portmappings": [_port(port) for port in spec.ports if spec.network_mode != "host"],
         "shared_namespaces": list(spec.share),
+        # A control group of the pod's own is needed for its limits only. As root, Podman waits three seconds for it to
+        # be empty when the pod is removed, if anything was executed in it.
+        "share_parent": None if spec.limits != Limits() else False,
         "hostadd": [f"{name}:{address}" for name, address in spec.extra_hosts.items()],
         "userns": None if spec.userns is None else _namespace(spec.userns),
         "infra_image": spec.infra_image,
