@@ -37,10 +37,10 @@ def test_an_absent_image_is_none(engine: Engine) -> None:
     assert engine.inspect_image("localhost/podjig/nothing:1") is None
 
 
-def test_one_more_name(engine: Engine, new_image: str, tidy: Tidy, tar: Tar) -> None:
+def test_one_more_name(engine: Engine, new_image: str, unique: str, tidy: Tidy, tar: Tar) -> None:
     first = new_image.replace("contract-", "first-")
     tidy.images.append(first)
-    box = engine.import_image(tar(file=b"x"), first)  # one of its own: other tests name the images that all share
+    box = engine.import_image(tar(file=unique.encode()), first)  # its own: other tests name the images that all share
     engine.tag_image(first, new_image)
     tagged = engine.inspect_image(new_image)
     assert tagged is not None
@@ -60,8 +60,8 @@ def test_removal_is_quiet_where_there_is_none(engine: Engine) -> None:
     engine.remove_image("localhost/podjig/nothing:1")
 
 
-def test_a_used_image_is_not_removed(engine: Engine, create: Create, new_image: str, tar: Tar) -> None:
-    engine.import_image(tar(file=b"x"), new_image)
+def test_a_used_image_is_not_removed(engine: Engine, create: Create, new_image: str, unique: str, tar: Tar) -> None:
+    engine.import_image(tar(file=unique.encode()), new_image)
     box = create(image=new_image)
     with pytest.raises(EngineRequestError):
         engine.remove_image(new_image)
@@ -70,8 +70,9 @@ def test_a_used_image_is_not_removed(engine: Engine, create: Create, new_image: 
     assert engine.inspect_image(new_image) is None
 
 
-def test_a_root_file_system_becomes_an_image(engine: Engine, new_image: str, tar: Tar) -> None:
-    box = engine.import_image(tar(file=b"x"), new_image, changes=['CMD ["/file", "-v"]', "ENV A=b"])
+def test_a_root_file_system_becomes_an_image(engine: Engine, new_image: str, unique: str, tar: Tar) -> None:
+    # No other test's layer is the same: Podman would lose one that goes while it is made again.
+    box = engine.import_image(tar(file=unique.encode()), new_image, changes=['CMD ["/file", "-v"]', "ENV A=b"])
     image = engine.inspect_image(new_image)
     assert image is not None
     assert image.id == box

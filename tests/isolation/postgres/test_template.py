@@ -273,8 +273,9 @@ def test_roles_that_a_migration_makes_stay_though_tests_of_others_run_meanwhile(
         before = guard.enter()
         ensure_template(server, migration(creates))
         other.execute("CREATE ROLE of_a_test")
-        told = guard.leave(before, free=lambda: None)
-        assert told == ["a new role ('of_a_test') of the whole server"]
+        (told,) = guard.leave(before, free=lambda: None)
+        assert told.startswith("a new role ('of_a_test') of the whole server")  # the migration may be just going
+        assert "stays" not in told
         assert ask(server, find) == ["more_of_it", "of_a_migration"]
         before = guard.enter()
         other.execute("ALTER ROLE more_of_it CREATEDB")
