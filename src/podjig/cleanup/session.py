@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from podjig import config
 from podjig.cleanup import signals
@@ -24,6 +25,8 @@ from podjig.cleanup.membership import Membership, joined
 from podjig.engine.protocol import Engine
 from podjig.errors import EngineTimeout, EngineUnavailable, NameInUse, PodjigError
 from podjig.spec import ContainerSpec
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,24 +182,19 @@ class Session:
         labels = self.labels("volume", keep=keep)
         with self.making():
             try:
-                self._engine.create_volume(name, labels=labels)
+                self.in_room("volume", name, lambda: self._engine.create_volume(name, labels=labels))
             except NameInUse:
-                if not self.make_room("volume", name):
-                    return
-                try:
-                    self._engine.create_volume(name, labels=labels)
-                except NameInUse:
-                    return
+                return
             if keep is None:
                 self.opened("volume", name)
 
-    def in_room(self, kind: Kind, name: str | None, create: Callable[[], str]) -> str:
+    def in_room(self, kind: Kind, name: str | None, create: Callable[[], Made]) -> Made:
         """Return what ``create`` returns; where an ended session has left something under the name, that goes first.
 
         Args:
             kind: What it makes.
             name: Its name; ``None`` where the engine chooses one.
-            create: Makes it, and returns its id.
+            create: Makes it.
 
         Raises:
             NameInUse: Somebody else's has the name.

@@ -91,13 +91,31 @@ class Guard:
         self._send(f"{_READ}; SELECT pg_advisory_unlock_shared{LOCK}")
 
     def receive(self) -> State:
-        """Return what was asked for."""
-        return self._received()
+        """Return the state that was asked for."""
+        library, pgconn = psycopg(), self.connection.pgconn
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        rows: list[tuple[bytes | None, ...]] = []
+        failure = ""
+        while True:
+            while pgconn.is_busy():
+                poll.poll()
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            if result.status != library.pq.ExecStatus.TUPLES_OK:
+                failure = failure or result.error_message.decode("utf-8", "replace").strip()
+            elif result.nfields == 4:
+                rows = [tuple(result.get_value(row, column) for column in range(4)) for row in range(result.ntuples)]
+        if failure:
+            raise library.OperationalError(failure)
+        return State(rows)
 
     def read(self) -> State:
         """Return the state as it is, outside any test."""
         self._send(_READ)
-        return self._received()
+        return self.receive()
 
     def undo(self, before: State, after: State, *, free: Callable[[], None]) -> list[str]:
         """Undo what differs, and return it, each in words.
@@ -185,28 +203,6 @@ class Guard:
         """Send statements that the server runs one after another: one round trip."""
         self.connection.pgconn.send_query(statements.encode())
         self.connection.pgconn.flush()  # it fits into the socket's buffer
-
-    def _received(self) -> State:
-        """Return the state that one of them gives."""
-        library, pgconn = psycopg(), self.connection.pgconn
-        poll = select.poll()
-        poll.register(pgconn.socket, select.POLLIN)
-        rows: list[tuple[bytes | None, ...]] = []
-        failure = ""
-        while True:
-            while pgconn.is_busy():
-                poll.poll()
-                pgconn.consume_input()
-            result = pgconn.get_result()
-            if result is None:
-                break
-            if result.status != library.pq.ExecStatus.TUPLES_OK:
-                failure = failure or result.error_message.decode("utf-8", "replace").strip()
-            elif result.nfields == 4:
-                rows = [tuple(result.get_value(row, column) for column in range(4)) for row in range(result.ntuples)]
-        if failure:
-            raise library.OperationalError(failure)
-        return State(rows)
 
 
 def _whose(others: bool) -> str:
