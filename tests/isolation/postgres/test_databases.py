@@ -242,6 +242,22 @@ def test_a_test_may_end_every_connection(ask: Ask, server: PostgresServer, mode:
         assert databases.leftovers() == []
 
 
+@pytest.mark.parametrize("mode", ["template", "truncate"])
+def test_roles_do_not_leak_however_often_and_whoever_ends_our_connection(
+    ask: Ask, server: PostgresServer, mode: str
+) -> None:
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with PostgresDatabases(server, migrate=schema, mode=mode) as databases:
+        for number in range(12):  # by then psycopg would prepare what is asked again and again
+            with databases.database(f"test_{number}") as database, database.connect(autocommit=True) as connection:
+                connection.execute("CREATE ROLE of_the_test")
+                if number == 9:
+                    connection.execute(others.encode())
+            told = [(each.requester, each.what) for each in databases.leftovers() if "role" in each.what]
+            assert told == [(f"test_{number}", "a new role ('of_the_test') of the whole server")]
+            assert ask(server, "SELECT 1 FROM pg_roles WHERE rolname = 'of_the_test'") == []
+
+
 @pytest.mark.parametrize("mode", LOCAL)
 def test_every_connection_may_be_ended_between_tests(server: PostgresServer, ask: Ask, mode: str) -> None:
     others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"

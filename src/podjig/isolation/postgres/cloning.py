@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -114,7 +115,7 @@ class CloningDatabases(Generic[Item]):
         except BaseException:
             self._discard(clone, requester)
             raise
-        self._given[id(state)] = Given(state=state, clone=clone, requester=requester, before=before, hold=self._hold)
+        self._given[id(state)] = Given(state=state, clone=clone, requester=requester, before=before)
 
     def _taken(self, state: PostgresDatabase) -> Given[Item] | None:
         """Return what a state was given for; nothing if it is none of this process's."""
@@ -155,14 +156,22 @@ class CloningDatabases(Generic[Item]):
                 self._tell(given.requester, drop(self._held().connection, given.clone.name))
                 dropped = True
 
-        held = self._hold
-        if given.before is None or held is None or held is not given.hold or held.connection.closed:
-            return False
-        try:
-            self._tell(given.requester, self._guard().leave(given.before, free=free))
-        except psycopg().Error:  # a test ended our connection: the next use opens another
-            held.connection.close()
+        if given.before is not None:
+            try:
+                self._tell(given.requester, self._left(given.before, free))
+            except (psycopg().Error, IsolationError) as error:
+                if self._hold is not None and not self._hold.connection.closed:  # else the server is gone, with it all
+                    what = f"changes of the whole server, if it made any: {str(error).strip()}"
+                    self._tell(given.requester, [what])
         return dropped
+
+    def _left(self, before: State, free: Callable[[], None]) -> list[str]:
+        """Undo what a test changed on the whole server; return it, each in words."""
+        try:
+            return self._guard().leave(before, free=free)
+        except psycopg().Error:  # the test has ended our connection
+            self._held().connection.close()
+            return self._guard().leave(before, free=free)
 
     def _discard(self, clone: Item, requester: str) -> None:
         """Drop a database, soon."""
@@ -243,11 +252,9 @@ class Given(Generic[Item]):
         clone: The database.
         requester: To whom.
         before: How the whole server stood then.
-        hold: By which that was asked.
     """
 
     state: PostgresDatabase
     clone: Item
     requester: str
     before: State | None
-    hold: _Hold | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from podjig.errors import PodjigError
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 WAITING = 8
 """Databases that may wait to be dropped. One more, and giving it up waits: they take room on the server."""
+
+_PATIENCE = 2.0
+"""Seconds in which a connection that was lost is opened again."""
+
+_PAUSE = 0.05
 
 
 class Dropper:
@@ -64,14 +70,20 @@ class Dropper:
                 connection.close()
 
     def _dropped(self, connection: Connection[Any] | None, name: str) -> tuple[Connection[Any] | None, list[str]]:
-        """Drop a database; return the connection for the next one, and what was left behind."""
-        for last in (False, True):
+        """Drop a database; return the connection for the next one, and what was left behind.
+
+        A test may end our connection at any moment, also while it is being opened, and more than once.
+        """
+        until = time.monotonic() + _PATIENCE
+        while True:
             try:
                 if connection is None or connection.closed:
+                    connection = None
                     connection = self._server.connect()
                 return connection, drop(connection, name)
             except (PodjigError, psycopg().Error) as error:
-                if last or connection is None or not connection.closed:  # else a test has ended our connection
+                is_lost = connection is None or connection.closed
+                if not is_lost or time.monotonic() > until:
                     said = error.message if isinstance(error, PodjigError) else str(error).strip()
                     return connection, [f"database {name!r}, which could not be dropped: {said}"]
-        raise AssertionError
+            time.sleep(_PAUSE)

@@ -50,6 +50,8 @@ class Guard:
         self._undoes = undoes
         self._shared = shared
         self._debts: dict[Key, Change] = {}
+        # What psycopg prepares by itself, it gives up after a DROP by DEALLOCATE ALL: what is prepared here with it.
+        connection.prepare_threshold = None
         try:
             connection.execute(f"PREPARE podjig_state AS {QUERY}".encode(), prepare=False)
         except psycopg().Error as error:
