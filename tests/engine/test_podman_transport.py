@@ -107,6 +107,34 @@ def test_an_absent_socket_is_unavailable_and_says_why(tmp_path: Path) -> None:
         ask(Transport(f"unix://{tmp_path}/nothing.sock"))
 
 
+STUMBLED = [
+    b'{"message": "runtime error: invalid memory address or nil pointer dereference"}',
+    b'{"message": "open /proc/4711/cgroup: no such process"}',
+]
+
+
+@pytest.mark.parametrize("said", STUMBLED)
+def test_what_changes_in_this_moment_is_looked_at_again(serve: Serve, said: bytes) -> None:
+    said_first = iter([said, said])
+
+    def respond(connection: socket.socket, _: bytes) -> bool:
+        stumbles = next(said_first, b"")
+        connection.sendall(answer(stumbles, "500 Internal Server Error") if stumbles else answer(b'"fine"'))
+        return True
+
+    server = serve(respond)
+    assert ask(Transport(server.address)) == "fine"
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("said", STUMBLED)
+def test_what_is_to_be_done_is_not_done_again_for_that(serve: Serve, said: bytes) -> None:
+    server = serve(always(said, "500 Internal Server Error"))
+    with pytest.raises(EngineRequestError, match=r"cannot ping: (runtime|open)"):
+        ask(Transport(server.address), "POST")
+    assert len(server.requests) == 1
+
+
 def test_a_dead_socket_is_unavailable(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))

@@ -54,19 +54,26 @@ def addresses(container: GenericContainer, name: str) -> list[str]:
 
 
 def resolves(container: GenericContainer, name: str) -> bool:
-    """Whether the name server tells a container a name."""
-    return any(container.exec(["nslookup", name]).exit_code == 0 for _ in range(TRIES))
+    """Whether the name server tells a container a name; where not, what was said is printed."""
+    for _ in range(TRIES):
+        found = container.exec(["nslookup", name])
+        if found.exit_code == 0:
+            return True
+        print(f"name servers {list(dns_servers())}; nslookup {name}:", found.output.decode())
+    return False
 
 
 def bridge_address(engine: Engine, network: Network) -> str:
-    """The hardware address of a network's bridge; empty where it is not to be seen."""
-    command = ["ip", "-j", "link", "show", "dev", engine.inspect_network(network.name).interface]
+    """The hardware address of a network's bridge."""
+    interface = engine.inspect_network(network.name).interface
+    reasons = []
     for pid in dns_servers():
         try:
-            return str(json.loads(run_inside(pid, command, what="look at the bridge"))[0]["address"])
-        except CapabilityMissing:
-            continue  # it serves other networks
-    return ""
+            shown = run_inside(pid, ["ip", "-j", "link", "show", "dev", interface], what="look at the bridge")
+            return str(json.loads(shown)[0]["address"])
+        except CapabilityMissing as error:
+            reasons.append(f"{pid}: {error.message}")  # it serves other networks
+    pytest.fail(f"bridge {interface} is with none of the name servers: {reasons}")
 
 
 def until(true: Callable[[], bool], *, seconds: float = 20.0) -> None:

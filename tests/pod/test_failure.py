@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,35 @@ def test_a_busy_host_port(make_pod: MakePod) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUse, match=str(port)):
             make_pod(box("exec httpd -f -p 80").with_bind_ports(80, port)).start()
+
+
+@pytest.mark.parametrize("times", [2, 99])
+def test_a_port_that_is_taken_after_the_engine_chose_it_is_chosen_anew(
+    make_pod: MakePod, where: Engine, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    web = server(8000)
+    pod = make_pod(web)
+    taken: list[socket.socket] = []
+    really = type(where).start_container
+
+    def take_first(engine: Engine, id: str) -> None:
+        ports = engine.inspect_container(id).ports or engine.inspect_pod(pod.id).ports
+        if len(taken) < times:
+            taken.append(socket.create_server(("127.0.0.1", ports["8000/tcp"][0].host)))
+        really(engine, id)
+
+    monkeypatch.setattr(type(where), "start_container", take_first)
+    if times == 99:
+        with pytest.raises(PortInUse):
+            pod.start()
+        assert len(taken) == 3
+        assert not pod.started
+    else:
+        with pod, urllib.request.urlopen(f"http://localhost:{web.get_exposed_port(8000)}", timeout=20) as answer:
+            assert answer.read() == b"hello\n"
+        assert len(taken) == 2
+    for listener in taken:
+        listener.close()
 
 
 def test_a_name_in_use(make_pod: MakePod, unique: str) -> None:

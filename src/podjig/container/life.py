@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-_TRIES = 3
-"""How often the engine may choose ports."""
+PORT_TRIES = 3
+"""How often the engine may choose host ports, where another process is quicker to take them."""
 
 
 class LifeMethods(CreationMethods, Leaving):
@@ -242,7 +242,7 @@ class LifeMethods(CreationMethods, Leaving):
         Anew, where another process took a port between the moments in which the engine chose it and listened on it.
         """
         chosen = self._place is None and all(port.host is None for port in spec.ports)
-        for _ in range(_TRIES - 1 if chosen else 0):
+        for _ in range(PORT_TRIES - 1 if chosen else 0):
             try:
                 self._create_and_launch(engine, spec, session, mine)
             except PortInUse:

@@ -12,10 +12,11 @@ from podjig.cleanup.session import Keep, Session, session_of
 from podjig.container import GenericContainer
 from podjig.container.definition import KEEP
 from podjig.container.leaving import Leaving
+from podjig.container.life import PORT_TRIES
 from podjig.container.observer import tell_leaving
 from podjig.engine.discovery import current_engine
 from podjig.engine.values import ExecResult
-from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError
+from podjig.errors import AlreadyStartedError, NotStartedError, PodjigError, PortInUse
 from podjig.pod.definition import PodDefinition
 from podjig.pod.holder import Holder
 from podjig.pod.jobs import JOB_TIMEOUT, make_job, refuse_ports, run_init, run_job
@@ -25,7 +26,7 @@ from podjig.pod.native_pod import NativePod
 from podjig.pod.place import Place
 from podjig.pod.plan import Member, Needed, check_member, resolved
 from podjig.pod.starting import Start
-from podjig.spec import seconds
+from podjig.spec import PodSpec, seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -136,32 +137,18 @@ class Pod(PodDefinition, Leaving):
         """
         if self._place is not None:
             raise AlreadyStartedError(f"{self} is started", hint="stop() it first")
-        members, spec = self._plan()
-        host_ports = self._host_ports()
-        engine = self._chosen_engine or current_engine()
-        self._session = session_of(engine)
-        kind = NativePod if engine.capabilities.pods else Holder
-        self._pid = os.getpid()
-        with nullcontext() if self._session is None else self._session.making():
-            self._place = place = kind(engine, spec, self._session)
-            if self._session is not None:
-                self._session.opened(place.kind, place.id, self._forget)
-        place.names, place.on_keep = self._names(), self._keep_all
-        place.relays.add(host_ports)
-        try:
-            for member in members:
-                if member.init:
-                    run_init(member.container, place)
-            services = [member for member in members if not member.init]
-            place.expect(member.container for member in services if not member.needs())
-            start = Start(services, lambda container: container._start_at(place), self._end_members)  # noqa: SLF001
-            start.run()
-            keep = wanted(member.container for member in members)
-            if keep is not None:
-                self._keep_all(keep)
-        except BaseException as error:
-            self._abandon(error)
-            raise
+        for left in reversed(range(PORT_TRIES)):
+            members, spec = self._plan()
+            host_ports = self._host_ports()
+            try:
+                self._start_all(members, spec, host_ports)
+            except PortInUse:
+                # A port that the engine chose may be taken by another process before it listens there. With host_ports
+                # it may be one inside.
+                if not left or host_ports or any(port.host is not None for port in spec.ports):
+                    raise
+            else:
+                break
         return self
 
     def stop(self) -> None:
@@ -240,6 +227,37 @@ class Pod(PodDefinition, Leaving):
         return f"<Pod {self.name or ''}({', '.join(m.image for m in self.members)}) {state}>"
 
     # How it is done
+
+    def _start_all(self, members: Sequence[Member], spec: PodSpec, host_ports: Mapping[int, int]) -> None:
+        """Make the pod and start its members; a failure leaves nothing behind, and all as before."""
+        place = self._make(spec)
+        place.names, place.on_keep = self._names(), self._keep_all
+        place.relays.add(host_ports)
+        try:
+            for member in members:
+                if member.init:
+                    run_init(member.container, place)
+            services = [member for member in members if not member.init]
+            place.expect(member.container for member in services if not member.needs())
+            start = Start(services, lambda container: container._start_at(place), self._end_members)  # noqa: SLF001
+            start.run()
+            keep = wanted(member.container for member in members)
+            if keep is not None:
+                self._keep_all(keep)
+        except BaseException as error:
+            self._abandon(error)
+            raise
+
+    def _make(self, spec: PodSpec) -> Place:
+        engine = self._chosen_engine or current_engine()
+        kind = NativePod if engine.capabilities.pods else Holder
+        session = self._session = session_of(engine)
+        self._pid = os.getpid()
+        with nullcontext() if session is None else session.making():
+            self._place = place = kind(engine, spec, session)
+            if session is not None:
+                session.opened(place.kind, place.id, self._forget)
+        return place
 
     def _keep_all(self, keep: Keep) -> None:
         place, self._keep = self._started_place(), keep

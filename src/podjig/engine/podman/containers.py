@@ -29,8 +29,6 @@ _REMOVED_MEANWHILE = re.compile(r"no such container|no container with|being remo
 
 _ENDS_MEANWHILE = re.compile(r"could not be stopped|container state improper", re.IGNORECASE)
 """A container that ends by itself while it is being stopped or removed."""
-_PROCESS_GONE = re.compile(r"/proc/\d+/.*no such (process|file)", re.IGNORECASE)
-"""A container that ends by itself while Podman looks at its first process, as it does for its control group."""
 _PAUSES = (0.02, 0.1, 0.5, 2.0)
 
 
@@ -151,15 +149,10 @@ class ContainerVerbs(Verbs):
                 return
 
     def inspect_container(self, id: str) -> ContainerInfo:
-        path, what = f"containers/{path_part(id)}/json", f"inspect container {shown(id)}"
-        for pause in _PAUSES:
-            try:
-                return parse.container(self._transport.call("GET", path, what=what, deadline=QUICK).json())
-            except EngineRequestError as error:
-                if not _PROCESS_GONE.search(error.message):
-                    raise
-            time.sleep(pause)
-        return parse.container(self._transport.call("GET", path, what=what, deadline=QUICK).json())
+        answer = self._transport.call(
+            "GET", f"containers/{path_part(id)}/json", what=f"inspect container {shown(id)}", deadline=QUICK
+        )
+        return parse.container(answer.json())
 
     def list_containers(self, *, labels: Mapping[str, str] | None = None) -> list[ContainerSummary]:
         answer = self._transport.call(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -37,6 +39,9 @@ _ABSENT = (
 _TIMEOUT = (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
 
 
+_MEANWHILE = re.compile(rb"runtime error: |/proc/\d+/.*no such (process|file)", re.IGNORECASE)
+
+
 def kind(error: BaseException) -> str:
     """Return which of the three it is."""
     chain = list(_chain(error))
@@ -45,6 +50,15 @@ def kind(error: BaseException) -> str:
     if any(isinstance(link, _TIMEOUT) for link in chain):
         return TIMEOUT
     return LOST
+
+
+def changes_meanwhile(status: int, body: bytes) -> bool:
+    """Whether an answer says that the service stumbled over something that changes in this moment.
+
+    Podman 4 does so over an image whose layers are being removed, and over a container whose first process ends.
+    Asked again, it knows.
+    """
+    return status == HTTPStatus.INTERNAL_SERVER_ERROR and _MEANWHILE.search(body) is not None
 
 
 def unreachable(error: BaseException, *, what: str, address: str, deadline: float) -> EngineError:

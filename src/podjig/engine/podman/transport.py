@@ -31,6 +31,9 @@ _IDLE = 5.0
 """Seconds after which we do not use a kept connection any more. The service closes idle ones after about 10 s, and
 a request that meets that moment is lost without a word whether it was served."""
 
+_PAUSES = (0.02, 0.1, 0.5, 2.0)
+"""Seconds before what changes in this moment is looked at again."""
+
 _POOL = 64  # connections kept; more may be open at once
 
 Body = bytes | IO[bytes] | Mapping[str, Any] | None
@@ -87,8 +90,14 @@ class Transport:
             EngineRequestError: The service refused; ResourceNotFound for status 404.
         """
         accept = options.pop("accept", ())
-        response = self._send(method, path, what=what, deadline=deadline, stream=False, **options)
-        answer = Answer(status=response.status_code, headers=response.headers, body=response.content)
+        pauses = iter(_PAUSES if method == "GET" else ())
+        while True:
+            response = self._send(method, path, what=what, deadline=deadline, stream=False, **options)
+            answer = Answer(status=response.status_code, headers=response.headers, body=response.content)
+            pause = next(pauses, None) if faults.changes_meanwhile(answer.status, answer.body) else None
+            if pause is None:
+                break
+            time.sleep(pause)
         if answer.status >= 400 and answer.status not in accept:
             raise faults.refusal(answer.status, answer.body, what)
         return answer
