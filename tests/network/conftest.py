@@ -60,11 +60,14 @@ def resolves(container: GenericContainer, name: str) -> bool:
         if found.exit_code == 0:
             return True
         print(f"name servers {list(dns_servers())}; nslookup {name}:", found.output.decode())
+        if not list(dns_servers()):  # that of Podman 4 breaks down at times, and comes back with the next member
+            with Network() as another, box().with_network(another):
+                pass
     return False
 
 
 def bridge_address(engine: Engine, network: Network) -> str:
-    """The hardware address of a network's bridge."""
+    """The hardware address of a network's bridge; empty where there is no name server to see it by."""
     interface = engine.inspect_network(network.name).interface
     reasons = []
     for pid in dns_servers():
@@ -73,7 +76,8 @@ def bridge_address(engine: Engine, network: Network) -> str:
             return str(json.loads(shown)[0]["address"])
         except CapabilityMissing as error:
             reasons.append(f"{pid}: {error.message}")  # it serves other networks
-    pytest.fail(f"bridge {interface} is with none of the name servers: {reasons}")
+    assert not reasons, f"bridge {interface} is with none of the name servers: {reasons}"
+    return ""
 
 
 def until(true: Callable[[], bool], *, seconds: float = 20.0) -> None:

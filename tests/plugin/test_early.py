@@ -80,6 +80,26 @@ def test_what_is_deselected_or_only_collected_is_not_begun(notes: pytest.Pyteste
     assert started(notes) == 0
 
 
+def test_the_engines_client_is_imported_where_pytest_is(notes: pytest.Pytester) -> None:
+    """As it is imported it changes the filters of warnings, which are pytest's too, and the same for all threads."""
+    notes.makeconftest(
+        f"""{CONFTEST}
+import sys
+
+imported_in = []
+
+class Watch:
+    def find_spec(self, name, path, target=None):
+        if name == "requests":
+            imported_in.append(threading.current_thread())
+
+sys.meta_path.insert(0, Watch())
+"""
+    )
+    notes.makepyfile(f"{TESTS}\n    import threading\n    assert conftest.imported_in == [threading.main_thread()]")
+    notes.runpytest_subprocess("-p", "no:randomly", "--podjig-early").assert_outcomes(passed=2)
+
+
 def test_without_the_option_it_begins_with_the_test(notes: pytest.Pytester) -> None:
     notes.makepyfile("import conftest\ndef test_a():\n    assert not conftest.begun.wait(0.5)\ndef test_b(one): pass")
     notes.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)

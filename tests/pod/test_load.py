@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from pod.conftest import MakePod, box, native_also_rootful, server
-from podjig import LogMessageWaitStrategy, Pod
+from podjig import GenericContainer, LogMessageWaitStrategy, Pod
 
 
 @native_also_rootful
@@ -37,27 +36,21 @@ def test_32_containers_in_4_pods(make_pod: MakePod) -> None:
 
 @native_also_rootful
 def test_members_start_side_by_side_and_in_order(make_pod: MakePod) -> None:
-    ready: list[str] = []
+    first, second, third, last = members = [box("sleep 600", name) for name in ("first", "second", "third", "last")]
+    ready: list[GenericContainer] = []
 
-    def slow(name: str) -> object:
-        def check(_: object) -> bool:
-            if "up" in container.logs():
-                ready.append(name)
-                return True
-            return False
+    def once_all_run(container: GenericContainer) -> bool:
+        """Is true when the first three run: were they started one after another, none would be ready ever."""
+        if all(other.started and other.inspect().state.running for other in (first, second, third)):
+            ready.append(container)
+            return True
+        return False
 
-        container = box("sleep 1; echo up; sleep 600", name).waiting_for(check)
-        return container
-
-    first, second, third, last = (slow(name) for name in ("first", "second", "third", "last"))
-    pod = make_pod(first, second, third).add(last, depends_on=["first", second])  # type: ignore[arg-type, list-item]
-    begun = time.monotonic()
-    pod.start()
-    took = time.monotonic() - begun
-    assert set(ready[:3]) == {"first", "second", "third"}
-    assert ready[3] == "last"
-    print(f"{took:.2f} s for two generations of 1 s")
-    assert took < 4  # one after another, their sleeps alone would take that
+    for member in members:
+        member.waiting_for(once_all_run)
+    make_pod(first, second, third).add(last, depends_on=["first", "second"]).start()
+    assert len(ready) == 4
+    assert ready.index(last) > max(ready.index(first), ready.index(second))
 
 
 def test_it_waits_with_the_strategy_of_each(make_pod: MakePod) -> None:

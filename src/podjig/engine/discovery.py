@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from podjig import config as configuration
@@ -151,6 +153,7 @@ def reach(config: Config | None = None, *, environ: Mapping[str, str] | None = N
 
 
 _engine: Engine | None = None
+_client_mutex = threading.RLock()
 _mutex = threading.RLock()  # what is imported while it is held may ask for the engine
 
 
@@ -182,8 +185,8 @@ def use_engine(engine: Engine | None) -> None:
 
 def _forget_after_fork() -> None:
     """A child must neither speak over its parent's connections nor wait for a lock nobody in it holds."""
-    global _engine, _mutex
-    _engine, _mutex = None, threading.RLock()
+    global _engine, _mutex, _client_mutex
+    _engine, _mutex, _client_mutex = None, threading.RLock(), threading.RLock()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
@@ -246,11 +249,9 @@ def _connect(found: Probe) -> Engine:
     service, place = found.service, found.place
     if service is not None:
         service.start()
-    # While it starts, its client is imported: each takes about as long as the other. What the client's packages have to
-    # say to their own users must not become an error here, as it would in a run whose warnings are errors.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from podjig.engine.podman import PodmanEngine
+    with importing_client():  # while it starts: each takes about as long as the other
+        pass
+    from podjig.engine.podman import PodmanEngine
 
     if service is not None:
         service.ensure()
@@ -259,6 +260,22 @@ def _connect(found: Probe) -> Engine:
     if found.pong is None:
         engine.ping()
     return engine
+
+
+@contextmanager
+def importing_client() -> Iterator[None]:
+    """Import the engine's client at the end of a block. Who meanwhile needs it in another thread waits.
+
+    What the client's packages have to say to their own users must not become an error, as it would in a run whose
+    warnings are errors. But Python's filters of warnings are the whole process's: only a thread that nobody else's
+    changes come across, like pytest's own, is to change them.
+    """
+    with _client_mutex:
+        yield
+        if "podjig.engine.podman" not in sys.modules:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import podjig.engine.podman  # noqa: F401
 
 
 def _give_up_on_explicit(found: Probe) -> None:

@@ -83,9 +83,12 @@ class Start:
 
     def begin(self) -> None:
         """Do it in the background. What the definition itself takes is done here and now."""
+        from podjig.engine.discovery import importing_client
+
         container = self._define()
         if container is not None:
-            threading.Thread(target=self._in_turn, args=(container,), name="podjig-start", daemon=True).start()
+            with importing_client():
+                threading.Thread(target=self._in_turn, args=(container,), name="podjig-start", daemon=True).start()
 
     def run(self) -> None:
         """Do it here and now."""
