@@ -346,6 +346,7 @@ def test_a_graceful_stop_is_there_for_those_who_want_it() -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.parametrize("seconds", [0.5, 2])
 @pytest.mark.parametrize(
     "ending",
     [
@@ -361,7 +362,7 @@ except KeyboardInterrupt:
     ids=["killed", "interrupted"],
 )
 def test_a_container_that_the_engine_makes_after_its_owners_end_brings_no_volume_back(
-    world: World, ending: str
+    world: World, ending: str, seconds: float
 ) -> None:
     """Podman makes a named volume that is not there, without labels: nobody would ever know whose it is."""
     process, session = world.session(
@@ -373,7 +374,7 @@ print(__import__("json").dumps(session.labels("container")), flush=True)
     )
     labels = json.loads(line_of(process))
     process.communicate(timeout=60)
-    time.sleep(0.5)  # so long it took the engine to come to it
+    time.sleep(seconds)  # so long it took the engine to come to it
     mount = [{"Name": f"late-{session}", "Dest": "/data"}]
     late = world.make("container", f"late-{session}", labels, volumes=mount)
     left = {("container", late), ("volume", f"late-{session}")}

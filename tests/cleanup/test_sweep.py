@@ -20,8 +20,9 @@ from cleanup.proxy import RefusingProxy
 from cleanup.world import World, line_of, within
 from podjig.cleanup.labels import EXPIRES, LEASES
 from podjig.cleanup.lease import take
-from podjig.cleanup.libpod import LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
 from podjig.cleanup.removal import remove
+from podjig.cleanup.resource import Resource
 from podjig.cleanup.sweep import sweep
 from podjig.errors import EngineRequestError, EngineTimeout
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from fresh_home import SOURCE, FreshHome, alive, kill_group, until
 from podjig.cleanup.folders import Folders, folders
-from podjig.cleanup.libpod import LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
+from podjig.cleanup.resource import Resource
 from podjig.engine.discovery import current_engine
 from podjig.engine.service import PrivateService
 from podjig.image.store import ensure_image, resolve

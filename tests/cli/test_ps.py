@@ -10,7 +10,7 @@ from cleanup.ghost import Ghost
 from cleanup.world import World, line_of
 from podjig.cleanup.inventory import Entry
 from podjig.cleanup.labels import LEASES, REQUESTED_BY
-from podjig.cleanup.libpod import Resource
+from podjig.cleanup.resource import Resource
 from podjig.cleanup.verdict import Verdict
 from podjig.cli.ps import age, render
 

@@ -10,9 +10,9 @@ from podjig.engine.podman.create import create_request
 from podjig.engine.podman.frames import FrameDecoder
 from podjig.engine.podman.ignore import IgnoreFile
 from podjig.engine.podman.images import _on_loopback, _pull_fault, _split_tag
-from podjig.engine.podman.parse import timestamp
 from podjig.engine.podman.start_faults import hint, start_fault
 from podjig.engine.signals import signal_number
+from podjig.engine.timestamp import timestamp
 from podjig.engine.values import OutputChunk
 from podjig.errors import DefinitionError, EngineRequestError, PortInUse
 from podjig.spec import ContainerSpec, Limits, Mount, NetworkAttachment, Port, Ulimit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -11,9 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from podjig.engine.podman import PodmanEngine
 from podjig.engine.podman.transport import Transport
 from podjig.engine.podman.verbs import QUICK
-from podjig.errors import EngineRequestError, EngineTimeout, EngineUnavailable, ResourceNotFound
+from podjig.errors import (
+    ContainerExited,
+    EngineRequestError,
+    EngineTimeout,
+    EngineUnavailable,
+    ImageBuildError,
+    ResourceNotFound,
+)
+from podjig.spec import BuildSpec
 
 Respond = Callable[[socket.socket, bytes], bool]
 """Answers one request; whether the connection stays."""
@@ -313,3 +323,64 @@ def test_documents_are_split_wherever_pieces_end(serve: Serve) -> None:
 
     stream = Transport(serve(trickle).address).stream("GET", "pull", what="pull", deadline=5)
     assert list(stream.documents(5)) == [{"stream": "é"}, {"stream": "two"}, {"error": "x"}]
+
+
+VANISHED = "checking if cached image exists from a previous build: getting top layer info: layer not known"
+
+
+@pytest.mark.parametrize(
+    ("faults", "begun"), [([VANISHED, VANISHED, ""], 3), ([VANISHED] * 9, 3), (["exit status 1"] * 9, 1)]
+)
+def test_a_build_that_loses_what_it_would_use_again_is_begun_anew(
+    serve: Serve, tmp_path: Path, faults: list[str], begun: int
+) -> None:
+    (tmp_path / "Containerfile").write_text("FROM scratch")
+    bodies: list[bytes] = []
+
+    def respond(connection: socket.socket, request: bytes) -> bool:
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        while len(body) < length:
+            body += connection.recv(65536)
+        fault = faults[len(bodies)]
+        bodies.append(body)
+        connection.sendall(answer(json.dumps({"stream": "STEP 1"}).encode() + json.dumps({"error": fault}).encode()))
+        return True
+
+    engine = PodmanEngine(serve(respond).address, origin="a test")
+    output: list[str] = []
+    failure = None
+    try:
+        output += engine.build_image(BuildSpec(context=tmp_path, tags=("localhost/x:1",)))
+    except ImageBuildError as error:
+        failure = error
+    assert len(bodies) == begun
+    assert len(set(bodies)) == 1
+    assert bodies[0]
+    if faults[-1]:
+        assert failure is not None
+        assert faults[-1] in failure.message
+    else:
+        assert failure is None
+        assert output == ["STEP 1"] * 3
+
+
+def test_a_command_that_begins_as_the_container_ends_is_not_missing(serve: Serve) -> None:
+    gone = (
+        "runc: exec failed: unable to create new parent process: namespace path: lstat /proc/32581/ns/ipc: no such file"
+        " or directory: OCI runtime attempted to invoke a command that was not found"
+    )
+
+    def respond(connection: socket.socket, request: bytes) -> bool:
+        line = request.split(b" HTTP")[0]
+        if line.endswith(b"/exec"):
+            connection.sendall(answer(json.dumps({"message": gone}).encode(), "500 Internal Server Error"))
+        elif b"/wait" in line:
+            connection.sendall(answer(b"6"))
+        else:
+            state = {"Status": "exited", "ExitCode": 6, "StartedAt": "2026-01-31T12:00:00Z"}
+            connection.sendall(answer(json.dumps({"Id": "x", "Name": "x", "State": state}).encode()))
+        return True
+
+    with pytest.raises(ContainerExited, match="exited with code 6: cannot run 'false'"):
+        PodmanEngine(serve(respond).address, origin="a test").exec("x", ["false"])

@@ -14,7 +14,7 @@ def test_a_command_that_succeeds(box: GenericContainer) -> None:
 
 
 def test_a_command_that_fails_is_told_with_its_output(box: GenericContainer) -> None:
-    strategy = ExecWaitStrategy("sh -c 'echo not yet; echo sorry >&2; exit 2'").with_startup_timeout(0)
+    strategy = ExecWaitStrategy("sh -c 'echo not yet; echo sorry >&2; exit 2'").with_startup_timeout(2)
     with pytest.raises(WaitTimeout) as caught:
         strategy.wait_until_ready(box)
     assert "the command 'sh -c echo not yet; echo sorry >&2; exit 2' to exit with code 0" in caught.value.message

@@ -142,7 +142,7 @@ def test_tls(tls: GenericContainer) -> None:
 def test_tls_with_a_certificate_that_nobody_vouches_for(tls: GenericContainer) -> None:
     for strategy in (HttpWaitStrategy(8443).using_tls(), HttpWaitStrategy.from_url("https://localhost:8443/")):
         with pytest.raises(WaitTimeout, match="certificate verify failed"):
-            strategy.with_startup_timeout(0).wait_until_ready(tls)
+            strategy.with_startup_timeout(2).wait_until_ready(tls)
 
 
 def test_plain_http_to_a_tls_server_means_not_yet(tls: GenericContainer) -> None:

@@ -18,7 +18,8 @@ from podjig.cleanup.labels import (
     format_time,
     parse_time,
 )
-from podjig.cleanup.libpod import LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
+from podjig.cleanup.resource import Resource
 from podjig.cleanup.verdict import Judge, Verdict
 
 

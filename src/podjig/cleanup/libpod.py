@@ -9,12 +9,12 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from podjig.cleanup.labels import KIND, NAME, POD, SESSION, Kind, ours
+from podjig.cleanup.labels import KIND, SESSION, Kind, ours
+from podjig.cleanup.resource import REMOVAL_ORDER, Resource, labels_of, read
 from podjig.errors import EngineError, EngineRequestError, EngineTimeout, EngineUnavailable
 
 _PREFIX = "/v4.0.0/libpod"
@@ -30,35 +30,6 @@ _FORCED = "force=true&timeout=0"
 
 _AT_ONCE = 8
 """Removals under way at the same time. The engine serialises most of one; more gain nothing."""
-
-REMOVAL_ORDER: tuple[Kind, ...] = ("pod", "container", "network", "volume", "image")
-"""Who uses comes before what is used."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """Something on the engine that carries podjig's labels.
-
-    Attributes:
-        kind: What it is.
-        id: What the engine calls it.
-        name: What people call it.
-        labels: Its labels.
-        status: A container's or pod's state; else empty.
-        pod: The id of a container's pod, or of the container that stands in for one; empty if it is in none.
-        image: The name of a container's image; else empty.
-    """
-
-    kind: Kind
-    id: str
-    name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    status: str = ""
-    pod: str = ""
-    image: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
 
 
 class LibpodClient:
@@ -88,15 +59,15 @@ class LibpodClient:
             EngineRequestError: It refuses to list.
         """
         raw = {kind: self._list(kind, session) for kind in _LISTINGS}
-        on_images = {image["Id"]: ours(_labels(image)) for image in raw["image"]}
+        on_images = {image["Id"]: ours(labels_of(image)) for image in raw["image"]}
         found = []
         for kind in REMOVAL_ORDER:
             for item in raw[kind]:
-                labels = _labels(item)
+                labels = labels_of(item)
                 made = labels.get(SESSION) and labels.get(KIND) == kind
                 inherited = kind == "container" and on_images.get(item.get("ImageID", "")) == ours(labels)
                 if made and not inherited:
-                    found += _read(kind, item)
+                    found += read(kind, item)
         return found
 
     def image_id(self, name: str) -> str:
@@ -105,8 +76,20 @@ class LibpodClient:
         Raises:
             EngineUnavailable, EngineTimeout: The engine does not answer.
         """
-        status, body = self._call("GET", f"images/{quote(name, safe='/:@')}/json")
-        return str(body.get("Id", "")) if status < 400 else ""
+        found = self.look(f"images/{quote(name, safe='/:@')}/json")
+        return str(found.get("Id", "")) if found else ""
+
+    def look(self, path: str) -> dict[str, Any] | None:
+        """Return what the engine says of one thing; ``None`` where it is not there.
+
+        Args:
+            path: Below ``/libpod/``, its parts quoted.
+
+        Raises:
+            EngineUnavailable, EngineTimeout: The engine does not answer.
+        """
+        status, body = self._call("GET", path)
+        return body if status < 400 else None
 
     def everything(self) -> list[Resource]:
         """Return all containers, pods, networks, volumes and images there are, whosever.
@@ -118,7 +101,7 @@ class LibpodClient:
         found = []
         for kind in REMOVAL_ORDER:
             for item in self._list(kind, "", labelled=False):
-                found += _read(kind, item, all_names=True)
+                found += read(kind, item, all_names=True)
         return found
 
     def remove(self, item: Resource) -> None:
@@ -179,8 +162,8 @@ class LibpodClient:
         folder = {"network": "networks", "volume": "volumes", "image": "images"}.get(item.kind)
         if folder is None or not item.labels:
             return True  # known by an id that no other will have; or made by us
-        status, body = self._call("GET", f"{folder}/{quote(item.id, safe='/:@')}/json")
-        return status < 400 and ours(_labels(body)) == ours(item.labels)
+        found = self.look(f"{folder}/{quote(item.id, safe='/:@')}/json")
+        return found is not None and ours(labels_of(found)) == ours(item.labels)
 
     def _removed(self, item: Resource, call: http.client.HTTPConnection) -> EngineError | None:
         try:
@@ -299,41 +282,6 @@ def _removal(item: Resource) -> str:
         "volume": f"volumes/{name}",
         "image": f"images/{name}",
     }[item.kind]
-
-
-def _labels(raw: Mapping[str, Any]) -> Mapping[str, str]:
-    return raw.get("Labels") or raw.get("labels") or {}
-
-
-def _read(kind: Kind, raw: Mapping[str, Any], *, all_names: bool = False) -> list[Resource]:
-    labels = _labels(raw)
-    if kind == "container":
-        if raw.get("IsInfra"):
-            return []  # goes with its pod
-        return [
-            Resource(
-                kind=kind,
-                id=raw["Id"],
-                name=(raw.get("Names") or [raw["Id"]])[0],
-                labels=labels,
-                status=raw.get("State", ""),
-                pod=raw.get("Pod") or labels.get(POD, ""),
-                image=raw.get("Image") or "",
-            )
-        ]
-    if kind == "pod":
-        return [Resource(kind=kind, id=raw["Id"], name=raw["Name"], labels=labels, status=raw.get("Status", ""))]
-    if kind == "network":
-        name = raw.get("name") or raw["Name"]
-        return [Resource(kind=kind, id=name, name=name, labels=labels)]
-    if kind == "volume":
-        return [Resource(kind=kind, id=raw["Name"], name=raw["Name"], labels=labels)]
-    # An image goes with its last name, so only the name that we gave it is removed. One without any goes by its id.
-    names = [name for name in raw.get("Names") or () if not name.startswith("<none>")]
-    chosen = [name for name in names if all_names or name == labels.get(NAME)]
-    if not names:
-        return [Resource(kind=kind, id=raw["Id"], name=raw["Id"][:12], labels=labels)]
-    return [Resource(kind=kind, id=name, name=name, labels=labels) for name in chosen]
 
 
 def _decoded(data: bytes) -> Any:

@@ -20,10 +20,6 @@ from podjig.errors import EngineUnavailable, PodjigError
 _PAUSES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.5)
 """Seconds before each look. What the owner had asked for when it died, the engine may still be making."""
 
-_VOLUMES_AFTER = 1.0
-"""Seconds in which volumes stay: a container that the engine is still making would bring its volume back, without the
-labels that say whose it is."""
-
 _LONG_PAUSE = 15.0
 _PATIENCE = 600.0
 """Seconds in which a failing removal, or an engine that does not answer, is tried again, at growing intervals."""
@@ -67,7 +63,7 @@ def _reap(client: LibpodClient, where: Folders, session: str, log: Path) -> int:
         pause = pauses.pop(0) if pauses else min(2 * pause, _LONG_PAUSE)
         time.sleep(pause)
         try:
-            trouble = _remove_once(client, where, session, volumes=time.monotonic() - began > _VOLUMES_AFTER)
+            trouble = _remove_once(client, where, session)
         except PodjigError as error:
             trouble = str(error)
         if pauses:
@@ -87,11 +83,11 @@ def _reap(client: LibpodClient, where: Folders, session: str, log: Path) -> int:
     return 1 if trouble else 0
 
 
-def _remove_once(client: LibpodClient, where: Folders, session: str, *, volumes: bool) -> str:
-    """Remove what the session has but does not keep, its volumes if so told; return what could not be removed."""
+def _remove_once(client: LibpodClient, where: Folders, session: str) -> str:
+    """Remove what the session has but does not keep; return what could not be removed."""
     judge = Judge(where.leases, where.kept)
     # Ours by label and by the pipe that closed, so only "kept" is left to ask.
-    there = (item for item in client.resources(session=session) if volumes or item.kind != "volume")
+    there = client.resources(session=session)
     result = remove(client, [item for item in there if not judge.keeping(item.id, item.labels)[1]])
     return "\n".join(error.message for _, error in result.failed)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from podjig.cleanup.libpod import REMOVAL_ORDER, LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
+from podjig.cleanup.made_with import made_with
+from podjig.cleanup.resource import REMOVAL_ORDER, Resource
 from podjig.errors import EngineError
 
 
@@ -32,23 +34,36 @@ def remove(
     """
     result = Removal()
     wanted = list(resources)
+    brought = {item.id: made_with(client, item) for item in wanted if item.kind == "container"}
     for kind in REMOVAL_ORDER:
         gone_with_pod = {pod.id for pod in result.removed if pod.kind == "pod"}
         left = [item for item in wanted if item.kind == kind and item.pod not in gone_with_pod]
-        failed: list[tuple[Resource, EngineError]] = []
-        while left:
-            outcome = client.remove_all(left)
-            failed = [(item, error) for item, error in outcome if error is not None]
-            refused = {id(item) for item, _ in failed}
-            removed = [item for item in left if id(item) not in refused]
-            result.removed += removed
-            if told is not None:
-                for item in removed:
-                    told(item, None)
-            # What is in use by another of its kind (a container by one that shares its network) goes after that one.
-            left = [item for item, _ in failed] if removed else []
+        removed, failed = _remove_all(client, left)
+        result.removed += removed
         result.failed += failed
         if told is not None:
+            for item in removed:
+                told(item, None)
             for item, error in failed:
                 told(item, error)
+        if kind == "container":
+            staying = {item.id for item, _ in failed}
+            # A volume that another container uses by now stays with that one.
+            client.remove_all([volume for mine, them in brought.items() if mine not in staying for volume in them])
     return result
+
+
+def _remove_all(
+    client: LibpodClient, left: list[Resource]
+) -> tuple[list[Resource], list[tuple[Resource, EngineError]]]:
+    """Remove resources of one kind; what is in use by another (a container that shares its network) after that one."""
+    removed: list[Resource] = []
+    while left:
+        failed = [(item, error) for item, error in client.remove_all(left) if error is not None]
+        refused = {id(item) for item, _ in failed}
+        gone = [item for item in left if id(item) not in refused]
+        removed += gone
+        if not gone:
+            return removed, failed
+        left = [item for item, _ in failed]
+    return removed, []

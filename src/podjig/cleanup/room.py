@@ -7,7 +7,8 @@ import time
 from podjig.cleanup.folders import Folders
 from podjig.cleanup.inventory import survey
 from podjig.cleanup.labels import SESSION, Kind
-from podjig.cleanup.libpod import LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
+from podjig.cleanup.resource import Resource
 from podjig.cleanup.sweep import sweep
 from podjig.cleanup.verdict import Verdict
 

@@ -242,23 +242,21 @@ class Session:
             left = dict(reversed(self._open.items()))  # the last first
             self._open.clear()
             unsure = bool(self._unsure)
-        from podjig.cleanup.libpod import LibpodClient, Resource
+        from podjig.cleanup.libpod import LibpodClient
         from podjig.cleanup.removal import remove
+        from podjig.cleanup.resource import Resource
         from podjig.cleanup.verdict import Judge
 
         address = self._engine.info.address
         # Images wait for the look below: a build elsewhere may have taken the name since, and the label tells.
-        # So do volumes, for the helper's later looks, where the engine may still be making a container that uses one.
-        last = ("image", "volume") if unsure else ("image",)
-        items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind not in last]
+        items = [Resource(kind=kind, id=what, name=what) for kind, what in left if kind != "image"]
         judge = Judge(self._folders.leases, self._folders.kept)
         try:
             result = remove(LibpodClient(address, revive=self._engine.ping), items)
             # A few milliseconds for proof: whatever else carries our label goes as well.
             revive = self._engine.ping if self._lent else None
             there = LibpodClient(address, revive=revive).resources(session=self.id)
-            ours = [item for item in there if not judge.keeping(item.id, item.labels)[1]]
-            rest = remove(LibpodClient(address), [item for item in ours if not (unsure and item.kind == "volume")])
+            rest = remove(LibpodClient(address), [item for item in there if not judge.keeping(item.id, item.labels)[1]])
         except (EngineUnavailable, EngineTimeout) as error:
             # Else an idle service has ended, and nothing was open.
             return [error] if left or unsure or self._lent else []

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from podjig.cleanup.folders import Folders
 from podjig.cleanup.labels import LEASES, SESSION, Kind, format_time
 from podjig.cleanup.lease import Lease, LeaseState, take
-from podjig.cleanup.libpod import LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
 from podjig.cleanup.reaper import GRACE
 from podjig.cleanup.removal import Removal, remove
+from podjig.cleanup.resource import Resource
 from podjig.cleanup.verdict import Judge, Verdict
 from podjig.errors import EngineError
 

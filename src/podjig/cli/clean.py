@@ -10,7 +10,8 @@ import sys
 from podjig import config as configuration
 from podjig.cleanup.folders import Folders, folders
 from podjig.cleanup.inventory import Entry, survey
-from podjig.cleanup.libpod import REMOVAL_ORDER, LibpodClient, Resource
+from podjig.cleanup.libpod import LibpodClient
+from podjig.cleanup.resource import REMOVAL_ORDER, Resource
 from podjig.cleanup.sweep import sweep
 from podjig.engine.discovery import reach
 from podjig.errors import EngineError

@@ -229,7 +229,8 @@ def _put_away(key: str, record: ReuseRecord) -> None:
     """Remove a container that is not taken up again, unless it is kept for something else by now."""
     kept = folders().kept.get(record.id)
     if kept is not None and kept.lock == str(reuse.lock_of(key)):
-        from podjig.cleanup.libpod import LibpodClient, Resource
+        from podjig.cleanup.libpod import LibpodClient
+        from podjig.cleanup.resource import Resource
 
         where = reach()
         item = Resource(kind="container", id=record.id, name=record.id[:12])

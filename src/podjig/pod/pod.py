@@ -133,6 +133,7 @@ class Pod(PodDefinition, Leaving):
             AlreadyStartedError: It, or a member, is started.
             DefinitionError: It is empty, members depend on strangers or in a circle, or claim the same name.
             PortError: Two members have the same port.
+            PortInUse: A host port that a member asks for is taken; those that the engine chooses are chosen anew.
             PodjigError: What the first failing member raised, with the states of the others.
         """
         if self._place is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from podjig.engine.podman import faults
 from podjig.engine.podman.containers import ContainerVerbs
@@ -19,6 +20,7 @@ from podjig.errors import (
     EngineUnavailable,
     ExecError,
     ExecTimeout,
+    PodjigError,
     ResourceNotFound,
 )
 
@@ -27,6 +29,10 @@ _NO_PROGRAM = re.compile(
     r"OCI runtime attempted to invoke a command that was not found|OCI permission denied|executable file .*not found",
     re.IGNORECASE,
 )
+_PROCESS_GONE = re.compile(
+    r"/proc/\d+/\S*: no such (file|process)|cannot exec in a stopped container|is not running", re.IGNORECASE
+)
+"""What the runtime says when the container's first process ends in the moment in which a command begins."""
 _SETTLE = 5.0  # seconds in which the exit code of a command whose output has ended must be known
 
 
@@ -66,7 +72,7 @@ class ExecVerbs(ContainerVerbs):
         except EngineRequestError as error:
             if "state improper" in error.message or "not running" in error.message:
                 raise self._not_running(id, f"run {command[0] if command else ''!r}") from None
-            raise _fault(faults.reason(error), command, id) from None
+            raise self._refusal(faults.reason(error), command, id) from None
         code = self._exit_code(session, id, what, revivals)
         stdout = b"".join(chunk.data for chunk in chunks if chunk.stream == "stdout")
         stderr = b"".join(chunk.data for chunk in chunks if chunk.stream == "stderr")
@@ -75,8 +81,16 @@ class ExecVerbs(ContainerVerbs):
             # command ends with 127 as well, but never in these words.
             text = stderr.decode("utf-8", errors="replace").strip()
             if _NO_PROGRAM.search(text):
-                raise _fault(text.splitlines()[0].removeprefix("Error: "), command, id)
+                raise self._refusal(text.splitlines()[0].removeprefix("Error: "), command, id)
         return ExecResult(exit_code=code, stdout=stdout, stderr=stderr, output=b"".join(chunk.data for chunk in chunks))
+
+    def _refusal(self, text: str, command: Sequence[str], id: str) -> PodjigError:
+        """Return the error for a command that could not be started; Podman calls it "not found" also where all ends."""
+        if not _PROCESS_GONE.search(text):
+            return _fault(text, command, id)
+        with suppress(EngineTimeout):
+            self.wait_container(id, timeout=_SETTLE)
+        return self._not_running(id, f"run {command[0] if command else ''!r}")
 
     def _run(
         self, session: str, command: Sequence[str], id: str, timeout: float | None, what: str

@@ -25,6 +25,13 @@ keeps a ``HEALTHCHECK``."""
 _TAIL = 50  # last lines of a build that its error shows
 
 
+_CACHE = "checking if cached image exists"
+"""A build looks through all images for layers to use again, and fails if one is removed meanwhile, whosever it was."""
+
+_BUILDS = 3
+"""How often it is begun for that."""
+
+
 class ImageVerbs(Verbs):
     """The store of images."""
 
@@ -79,18 +86,25 @@ class ImageVerbs(Verbs):
                 "pullpolicy": "always" if spec.pull else "missing",
                 "platform": spec.platform,
             }
-            try:
-                stream = self._transport.stream(
-                    "POST", "build", what=f"build {shown!r}", deadline=_SILENCE, params=params, body=archive
-                )
-                for document in stream.documents(_SILENCE):
-                    if fault := _error_of(document):
-                        raise ImageBuildError(f"cannot build {shown!r}: {fault}", logs="".join(last))
-                    if text := str(document.get("stream") or ""):
-                        last.append(text)
-                        yield text
-            except EngineRequestError as error:
-                raise ImageBuildError(error.message, logs="".join(last)) from None
+            for left in reversed(range(_BUILDS)):
+                archive.seek(0)
+                fault = ""
+                try:
+                    with self._transport.stream(
+                        "POST", "build", what=f"build {shown!r}", deadline=_SILENCE, params=params, body=archive
+                    ) as stream:
+                        for document in stream.documents(_SILENCE):
+                            if fault := _error_of(document):
+                                break
+                            if text := str(document.get("stream") or ""):
+                                last.append(text)
+                                yield text
+                except EngineRequestError as error:
+                    raise ImageBuildError(error.message, logs="".join(last)) from None
+                if not fault:
+                    return
+                if not left or _CACHE not in fault:
+                    raise ImageBuildError(f"cannot build {shown!r}: {fault}", logs="".join(last))
 
     def import_image(self, archive: IO[bytes], name: str, *, changes: Sequence[str] = ()) -> str:
         answer = self._transport.call(
