@@ -24,7 +24,6 @@ keeps a ``HEALTHCHECK``."""
 
 _TAIL = 50  # last lines of a build that its error shows
 
-
 _CACHE = "checking if cached image exists"
 """A build looks through all images for layers to use again, and fails if one is removed meanwhile, whosever it was."""
 

@@ -36,6 +36,7 @@ class Dropper:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._leftovers: list[Leftover] = []
+        self._unreachable = False
 
     def drop(self, name: str, requester: str) -> None:
         """Drop a database, soon."""
@@ -74,16 +75,18 @@ class Dropper:
 
         A test may end our connection at any moment, also while it is being opened, and more than once.
         """
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + (0 if self._unreachable else _PATIENCE)
         while True:
             try:
                 if connection is None or connection.closed:
                     connection = None
                     connection = self._server.connect()
+                    self._unreachable = False
                 return connection, drop(connection, name)
             except (PodjigError, psycopg().Error) as error:
                 is_lost = connection is None or connection.closed
                 if not is_lost or time.monotonic() > until:
+                    self._unreachable = is_lost  # the next one does not wait for it as well
                     said = error.message if isinstance(error, PodjigError) else str(error).strip()
                     return connection, [f"database {name!r}, which could not be dropped: {said}"]
             time.sleep(_PAUSE)
