@@ -247,6 +247,20 @@ def test_it_ends_with_its_server() -> None:
     soon(lambda: not lives(pid), "the broker ends")
 
 
+def test_its_clients_end_quietly_where_the_server_is_gone_before_it_has_said_its_token() -> None:
+    with PostgresContainer("postgres:17") as container:
+        databases = PoolDatabases(PostgresServer.of(container), migration=NoMigration())
+        use(databases, 3)
+        pid, client = link_of(databases).pid, databases._client
+        assert client is not None
+        container.kill()
+        client._admin.disconnect()
+        client._admin._spoken_for.clear()  # as it is until the broker's first word, which may come at any time
+        client._gave = False  # and as if the broker did not know yet that its server is gone
+        databases.close()
+    soon(lambda: not lives(pid), "the broker ends")
+
+
 def test_a_kept_database_outlives_it(server: PostgresServer, databases: PoolDatabases, ask: Ask) -> None:
     database = databases.acquire("test_kept")
     pid = link_of(databases).pid

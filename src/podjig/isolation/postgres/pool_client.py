@@ -164,14 +164,13 @@ class PoolClient:
         self.discard_openings()
         for database in self._held.values():
             database.let_go()
-        self._with_broker(self._flush, join=False)
-        if self._link is not None:
-            self._link.close()
-            self._link = None
-        else:
-            with suppress(IsolationError):  # the server is gone, and they with it
+        with suppress(IsolationError):  # the server is gone, and they with it
+            if not self._with_broker(self._flush, join=False):
                 for name in [*self._held, *(name for name, _ in self._next)]:
                     drop(self._admin.connection, name, grace=0)
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
         self._next.clear()
         self._held.clear()
         self._admin.disconnect()
