@@ -404,18 +404,22 @@ def test_too_few_connections_for_the_workers_are_counted(server: PostgresServer,
     databases.close()
 
 
-def test_a_server_that_is_gone_is_named(container: PostgresContainer, ask: Ask) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_server_that_is_gone_is_named(container: PostgresContainer, mode: str) -> None:
     with container.clone() as other:
-        databases = PostgresDatabases(other, mode="template")
+        databases = PostgresDatabases(other, mode=mode)
         databases.release(databases.acquire())
-        assert eventually(lambda: ask(PostgresServer.of(other), CLONES) == [])
         database = databases.acquire()
         name = other.get_container_info().name
-    with pytest.raises(IsolationError, match=f"PostgreSQL in container {name}"):
-        databases.acquire()
+    with pytest.raises(IsolationError, match=f"PostgreSQL in container {name}"):  # noqa: PT012  of a pool some are ready
+        for _ in range(3):
+            databases.acquire()
     databases.release(database)
+    found = databases.leftovers()
     databases.close()
-    assert ["could not be dropped" in each.what for each in databases.leftovers()] == [True]
+    found += databases.leftovers()
+    assert found
+    assert all("could not be" in each.what for each in found)
 
 
 def test_what_never_is_asked_for_is_never_made(server: PostgresServer) -> None:

@@ -72,8 +72,12 @@ class Admin:
     def speak_for(self, token: str) -> None:
         """Let nobody take the databases with a token for orphans, as long as this lasts."""
         if token not in self._spoken_for:
-            hold(self.connection, token)
             self._spoken_for.add(token)
+            try:
+                hold(self.connection, token)
+            except psycopg().OperationalError:  # something ended our connection: a new one speaks for all of them
+                self.disconnect()
+                assert self.connection is not None
 
     def enter(self, name: str) -> None:
         """Ask how the server stands as a test begins to use a database."""

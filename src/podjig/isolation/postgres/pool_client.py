@@ -155,7 +155,8 @@ class PoolClient:
 
     def leftovers(self) -> list[Leftover]:
         """Return what was found left behind since the last call."""
-        self._with_broker(lambda link: link.listen(), join=False)
+        with suppress(IsolationError):  # the server is gone: what is asked for next says so
+            self._with_broker(lambda link: link.listen(), join=False)
         found, self.left = self.left, []
         return found
 

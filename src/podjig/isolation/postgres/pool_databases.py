@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from podjig.errors import IsolationError
 from podjig.isolation.postgres.database import PostgresDatabase
 from podjig.isolation.postgres.migration.protocol import Migration
 from podjig.isolation.postgres.pool_client import PoolClient
@@ -72,7 +73,11 @@ class PoolDatabases:
         self._leave_the_parents()
         requester = self._given.pop(state.name, None)
         if requester is not None and self._client is not None and isinstance(state, WarmDatabase):
-            self._client.release(state, requester, keep=keep)
+            try:
+                self._client.release(state, requester, keep=keep)
+            except IsolationError as error:  # the test has ended the server; what is asked for next says so as an error
+                what = f"database {state.name!r}, which could not be taken back: {error.message}"
+                self._left.append(Leftover(requester=requester, what=what))
 
     def leftovers(self) -> list[Leftover]:
         """Return what was found left behind since the last call; the broker finds it some milliseconds after a test."""
@@ -86,7 +91,7 @@ class PoolDatabases:
         client, self._client = self._client, None
         if client is not None:
             client.close()
-            self._left = client.left
+            self._left += client.left
         self._given.clear()
 
     def _leave_the_parents(self) -> None:
