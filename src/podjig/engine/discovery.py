@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from podjig.engine.service import PrivateService
 from podjig.errors import EngineNotFound, EngineUnavailable, PodjigError
 
 if TYPE_CHECKING:
+    from podjig.engine.podman import PodmanEngine
     from podjig.engine.protocol import Engine
 
 # Long enough for a socket that starts its engine when first asked.
@@ -249,14 +251,11 @@ def _connect(found: Probe) -> Engine:
     service, place = found.service, found.place
     if service is not None:
         service.start()
-    with importing_client():  # while it starts: each takes about as long as the other
-        pass
-    from podjig.engine.podman import PodmanEngine
-
+    client = _client()  # while it starts: each takes about as long as the other
     if service is not None:
         service.ensure()
-        return PodmanEngine(service.address, origin=place.origin, revive=service.revive)
-    engine = PodmanEngine(place.address, origin=place.origin)
+        return client(service.address, origin=place.origin, revive=service.revive)
+    engine = client(place.address, origin=place.origin)
     if found.pong is None:
         engine.ping()
     return engine
@@ -266,16 +265,27 @@ def _connect(found: Probe) -> Engine:
 def importing_client() -> Iterator[None]:
     """Import the engine's client at the end of a block. Who meanwhile needs it in another thread waits.
 
-    What the client's packages have to say to their own users must not become an error, as it would in a run whose
-    warnings are errors. But Python's filters of warnings are the whole process's: only a thread that nobody else's
-    changes come across, like pytest's own, is to change them.
+    That changes Python's filters of warnings, which are the whole process's: only a thread that nobody else's changes
+    come across, like pytest's own, is to do so.
     """
     with _client_mutex:
         yield
+        _client()
+
+
+def _client() -> type[PodmanEngine]:
+    """Import the engine's client, and return it.
+
+    What its packages have to say to their own users must not become an error, as it would in a run whose warnings are
+    errors.
+    """
+    with _client_mutex:
         if "podjig.engine.podman" not in sys.modules:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                import podjig.engine.podman  # noqa: F401
+                importlib.import_module("podjig.engine.podman")
+        from podjig.engine.podman import PodmanEngine
+    return PodmanEngine
 
 
 def _give_up_on_explicit(found: Probe) -> None:

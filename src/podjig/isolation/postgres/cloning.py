@@ -42,6 +42,7 @@ class Clone(Protocol):
 
 
 Item = TypeVar("Item", bound=Clone)
+Result = TypeVar("Result")
 
 
 class CloningDatabases(Generic[Item]):
@@ -139,11 +140,7 @@ class CloningDatabases(Generic[Item]):
 
     def _enter(self) -> State:
         """Return how the whole server stands as a test begins."""
-        try:
-            return self._guard().enter()
-        except psycopg().Error:  # something ended our connection
-            self._held().connection.close()
-            return self._guard().enter()
+        return self._guarded(Guard.enter)
 
     def _leave(self, given: Given[Item], *, keep: bool) -> bool:
         """Undo what a test changed on the whole server; return whether its database had to be dropped for that."""
@@ -156,22 +153,23 @@ class CloningDatabases(Generic[Item]):
                 self._tell(given.requester, drop(self._held().connection, given.clone.name))
                 dropped = True
 
-        if given.before is not None:
+        before = given.before
+        if before is not None:
             try:
-                self._tell(given.requester, self._left(given.before, free))
+                self._tell(given.requester, self._guarded(lambda guard: guard.leave(before, free=free)))
             except (psycopg().Error, IsolationError) as error:
                 if self._hold is not None and not self._hold.connection.closed:  # else the server is gone, with it all
                     what = f"changes of the whole server, if it made any: {str(error).strip()}"
                     self._tell(given.requester, [what])
         return dropped
 
-    def _left(self, before: State, free: Callable[[], None]) -> list[str]:
-        """Undo what a test changed on the whole server; return it, each in words."""
+    def _guarded(self, do: Callable[[Guard], Result]) -> Result:
+        """Do something with what looks after the whole server; once more where a test has ended our connection."""
         try:
-            return self._guard().leave(before, free=free)
-        except psycopg().Error:  # the test has ended our connection
+            return do(self._guard())
+        except psycopg().Error:
             self._held().connection.close()
-            return self._guard().leave(before, free=free)
+            return do(self._guard())
 
     def _discard(self, clone: Item, requester: str) -> None:
         """Drop a database, soon."""

@@ -79,7 +79,6 @@ class Dropper:
         while True:
             try:
                 if connection is None or connection.closed:
-                    connection = None
                     connection = self._server.connect()
                     self._unreachable = False
                 return connection, drop(connection, name)

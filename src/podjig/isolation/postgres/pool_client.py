@@ -155,8 +155,7 @@ class PoolClient:
 
     def leftovers(self) -> list[Leftover]:
         """Return what was found left behind since the last call."""
-        with suppress(IsolationError):  # the server is gone: what is asked for next says so
-            self._with_broker(lambda link: link.listen(), join=False)
+        self._with_broker(lambda link: link.listen(), join=False)
         found, self.left = self.left, []
         return found
 
@@ -165,8 +164,8 @@ class PoolClient:
         self.discard_openings()
         for database in self._held.values():
             database.let_go()
-        with suppress(IsolationError):  # the server is gone, and they with it
-            if not self._with_broker(self._flush, join=False):
+        if not self._with_broker(self._flush, join=False):
+            with suppress(IsolationError):  # the server is gone, and they with it
                 for name in [*self._held, *(name for name, _ in self._next)]:
                     drop(self._admin.connection, name, grace=0)
         link, self._link = self._link, None
@@ -228,7 +227,8 @@ class PoolClient:
     def _note(self, link: Link) -> None:
         """Take over what the broker has said."""
         if link.token:
-            self._admin.speak_for(link.token)
+            with suppress(IsolationError):  # the server is gone: what is asked of it next says so
+                self._admin.speak_for(link.token)
         if link.left:
             self.left += link.left
             link.left = []
